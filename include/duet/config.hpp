@@ -1,0 +1,70 @@
+// The configuration file as data, and the findings of every check.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "duet/mapping.hpp"
+
+namespace duet {
+
+struct config_mark { int line = 0; };  // 1-based line in the file; 0: not from the file
+
+enum class tls_mode : std::uint8_t { disable, prefer, require, verify_ca, verify_full };
+
+struct endpoint {
+  std::string scheme;               // postgresql | mysql
+  std::string host;                 // or an absolute folder: the Unix socket's (PostgreSQL), or the socket file (MySQL)
+  std::uint16_t port = 0;           // 0: the engine's default
+  std::string user, database;
+  std::string password;             // resolved; never printed
+  tls_mode tls = tls_mode::prefer;
+  std::string tls_ca;
+  config_mark at;
+  std::string describe() const;     // user@host:port/database, without the password
+};
+
+struct table_rule {
+  std::string home, spoke;          // as written: schema.table or schema.*; spoke may be empty (same name)
+  std::vector<std::pair<std::string, std::string>> columns;  // home, spoke
+  std::vector<std::string> exclude; // home's column names (or spoke's, for columns that only the spoke has)
+  flow direction = flow::both;
+  config_mark at;
+  config_mark columns_at, exclude_at;
+};
+
+struct tuning {
+  std::size_t ring_bytes_max = 16u << 20;     // per lane: change blocks in memory
+  std::size_t block_bytes = 256u << 10;
+  std::size_t spill_bytes_max = 4ull << 30;   // per lane: blocks on disk while the reader must run ahead
+  std::string spill_dir;                      // default: $TMPDIR or /tmp
+  std::size_t batch_rows_max = 2000;          // rows per target transaction, unless one source transaction has more
+  int heartbeat_s = 10;
+  int statement_timeout_s = 60;
+};
+
+struct config {
+  std::string file;
+  std::string link;
+  endpoint home, spoke;
+  std::string status_host = "127.0.0.1";
+  std::uint16_t status_port = 0;              // 0: no status page
+  std::vector<table_rule> tables;
+  tuning tune;
+};
+
+// One line of what `check` (and the config reader) says.
+struct finding {
+  enum class level : std::uint8_t { ok, warn, refuse };
+  level is = level::ok;
+  std::string code;     // stable, snake_case: wal_level, binlog_row_image, unknown_key
+  std::string text;     // what is, and why it matters
+  std::string remedy;   // the SQL, setting or edit that mends it
+  std::string where;    // "duet.yaml:12", "home", "spoke", "public.customer"
+};
+using findings = std::vector<finding>;
+bool refused(const findings&);
+
+}  // namespace duet

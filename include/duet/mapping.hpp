@@ -1,0 +1,49 @@
+// Which table of home is which table of the spoke, column by column: the configuration bound to both catalogs.
+// Built once at start by translate::bind; constant and shared by all threads while a link runs.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "duet/schema.hpp"
+
+namespace duet {
+
+enum class flow : std::uint8_t { both, home_to_spoke, spoke_to_home };
+std::string_view name(flow);
+
+// How values of one kind pair are converted; translate/ knows what each does.
+struct conversion {
+  std::uint16_t code = 0;  // 0 = the bytes are passed on as they are
+  int a = 0, b = 0;        // its parameters (digits, length, ...), meaning given beside the code
+};
+
+struct column_pair {
+  column home, spoke;
+  conversion to_spoke, to_home;
+  bool key = false;        // part of the primary key
+  bool guarded = true;     // may stand in a WHERE: exact on both sides (not real, not json, no declared loss)
+  std::string loss;        // a declared loss of this pair in words, or empty
+
+  const column& on(side s) const { return s == side::home ? home : spoke; }
+};
+
+struct table_pair {
+  std::uint16_t id = 0;        // index in mapping::tables
+  table_schema home, spoke;    // schemas in full; `columns` below says which columns take part
+  std::vector<column_pair> columns;  // rows on the way have exactly these, in this order
+  std::vector<std::uint16_t> key;    // indices into `columns`: the primary key, in home's key order
+  std::vector<std::vector<std::uint16_t>> unique;  // indices into `columns` of each secondary unique index of either side
+  std::vector<std::uint16_t> parents;  // ids of tables that this one refers to by a foreign key, on either side
+  flow direction = flow::both;
+
+  const table_schema& on(side s) const { return s == side::home ? home : spoke; }
+  bool flows_from(side s) const { return direction == flow::both || (direction == flow::home_to_spoke) == (s == side::home); }
+};
+
+struct mapping {
+  std::vector<table_pair> tables;
+};
+
+}  // namespace duet

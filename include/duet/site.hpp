@@ -1,0 +1,66 @@
+// One database as `check`, `setup`, `teardown`, `status` and the start-up handshake see it. Short-lived connections,
+// outside the data path. Implemented by postgres::site and mysql::site.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "duet/config.hpp"
+#include "duet/control.hpp"
+#include "duet/mapping.hpp"
+
+namespace duet {
+
+struct site_identity {
+  std::string product;   // "PostgreSQL", "MySQL", "MariaDB"
+  std::string version;   // "15.18", "10.11.19"
+  std::string id;        // control_row::own_identity
+};
+
+struct held_summary { std::string table; std::uint64_t rows = 0; std::string last_reason; };
+
+struct site_status {
+  site_identity identity;
+  std::optional<control_row> control;
+  log_position log_end;                // current end of the log
+  std::int64_t retained_bytes = -1;    // log kept for us; -1 unknown
+  std::uint64_t conflicts = 0;         // rows in duet.conflict_log
+  std::vector<held_summary> held;
+  std::string detail;                  // slot state, oldest binlog
+};
+
+class site {
+ public:
+  virtual ~site() = default;
+
+  virtual void connect() = 0;                 // throws cannot_connect, exit code 3
+  virtual site_identity identity() = 0;
+  // All tables that match `schema.table` or `schema.*` (empty schema: the connection's database / "public").
+  // A name that matches nothing yields nothing.
+  virtual std::vector<table_schema> load_tables(const std::vector<std::string>& patterns) = 0;
+
+  virtual void check_server(findings&) = 0;                    // settings and privileges
+  virtual void check_tables(const mapping&, findings&) = 0;    // replica identity, engine, triggers, key types ...
+  virtual void check_set_up(findings&) = 0;                    // bookkeeping, publication, slot; warn if not there yet
+
+  // The statements that make what is missing for this mapping, in order; each can be run again. `for_dba` adds the GRANTs.
+  virtual std::vector<std::string> setup_statements(const mapping&, bool for_dba) = 0;
+  virtual void setup(const mapping&) = 0;     // runs them; idempotent; control rows are put in by init_control
+  virtual log_position start_position() = 0;  // PostgreSQL: the slot's confirmed position; MySQL: the binlog's end now
+  virtual bool init_control(const control_row&) = 0;           // inserts if absent; false: it was there
+  virtual std::vector<std::string> teardown_statements() = 0;
+  virtual void teardown() = 0;                // removes all that setup made; idempotent
+
+  virtual std::optional<control_row> load_control() = 0;
+  // Makes us the only hub of this link at this side: raises the epoch under the row's lock to at least `at_least`.
+  // `force`: ends sessions of another hub first. Throws already_running otherwise. Returns the row with the new epoch.
+  virtual control_row take_over(std::uint64_t at_least, bool force) = 0;
+  // Throws log_lost or history_changed unless the log still holds `start` and reaches at least to `known`.
+  virtual void check_log(log_position start, log_position known) = 0;
+  virtual site_status status() = 0;
+  virtual std::string describe(log_position) const = 0;        // 0/1A2B3C4, binlog.000007:1234
+};
+
+}  // namespace duet

@@ -1,0 +1,54 @@
+// What a running hub tells of itself: one snapshot, taken without stopping anything. The status page, /metrics and
+// `duet status` are made from it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "duet/position.hpp"
+#include "duet/schema.hpp"
+
+namespace duet {
+
+// Rows of mapped tables since the hub started. At each commit of the lane's applier:
+//   read = applied + unchanged + echoes + filtered + held_back + conflicts_lost + held + in flight
+struct lane_counters {
+  std::uint64_t read = 0;            // rows of this lane's log, echoes and filtered ones too
+  std::uint64_t applied = 0;         // written to the other side
+  std::uint64_t unchanged = 0;       // updates that changed no mapped column: nothing to write
+  std::uint64_t echoes = 0;          // our own writes, dropped
+  std::uint64_t filtered = 0;        // tables that do not flow this way
+  std::uint64_t held_back = 0;       // spoke: superseded by a local write that is on its way home
+  std::uint64_t conflicts_lost = 0;  // home: home's row won
+  std::uint64_t held = 0;            // refused by the target, in duet.held
+  std::uint64_t drift = 0;           // of the applied ones: written by force, the row was not as expected (logged)
+  std::uint64_t refreshes = 0;       // home: refreshes sent; spoke: refreshes written
+  std::uint64_t source_transactions = 0, target_transactions = 0, heartbeats = 0;
+  std::uint64_t retries = 0;         // target transactions tried again
+  std::uint64_t catch_ups = 0;       // waits for the log under a row lock
+};
+
+struct lane_status {
+  side from = side::home;
+  lane_counters rows;
+  std::string read_position, applied_position;  // as the site prints them
+  log_position read, applied, floor;
+  std::int64_t lag_ms = 0;           // age of the oldest transaction read and not applied; 0: nothing waits
+  std::uint64_t ring_bytes = 0, spill_bytes = 0;
+  std::uint64_t index_entries = 0;   // un-acknowledged local writes of the side this lane reads
+  std::string state;                 // "streaming", "connecting", "catching up", "stopped: ..."
+};
+
+struct hub_status {
+  std::string link;
+  bool healthy = false;              // both lanes stream
+  std::string state;                 // "streaming", "connecting", "retrying in 4 s: connection to spoke lost", "stopped: fenced"
+  std::string failure_code, failure_text, advice;  // of the last failure; empty while healthy
+  std::uint64_t epoch = 0, restarts = 0;
+  std::int64_t uptime_s = 0;
+  lane_status home_to_spoke, spoke_to_home;
+  std::uint64_t held_rows = 0;       // rows waiting in duet.held of both sides, as far as this hub knows
+};
+
+}  // namespace duet

@@ -1,0 +1,114 @@
+// A target writes to one database. All of a target transaction's rows, its bookkeeping and its control row commit together.
+// Used by one thread (the lane's applier). Values are in the target's canonical form (the translator ran before).
+//
+// Errors: failure of kind deadlock or row_refused: the caller rolls back (to the savepoint or wholly) and tries again;
+// connection_lost: the object must be reopened; if in_doubt, the control row tells whether the commit happened.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "duet/change.hpp"
+#include "duet/control.hpp"
+#include "duet/mapping.hpp"
+
+namespace duet {
+
+using row_view = const cell*;  // table_pair::columns.size() cells
+
+// Rows of one table that one statement can write: one operation, one set of columns. No two rows of a run touch the same
+// key or the same unique value.
+struct run {
+  const table_pair* table = nullptr;
+  operation op = operation::insert;      // insert, update or remove
+  std::vector<std::uint16_t> columns;    // insert, update: the columns to write, indices into table->columns
+  std::vector<std::uint16_t> guard;      // update, remove: non-key columns of `before` that must be as they are there
+  struct row {
+    row_view before;                     // update, remove: its key cells say which row
+    row_view after;                      // insert, update
+  };
+  std::vector<row> rows;
+};
+
+enum class insert_mode : std::uint8_t {
+  trusting,  // fastest; a key that exists already is failure row_refused
+  checked,   // rows whose primary key exists are not written and reported as unmatched
+};
+
+struct owned_row {                        // the slow path's row; absent columns do not occur
+  bool found = false;
+  std::vector<std::optional<std::string>> values;  // nullopt: NULL
+};
+
+struct conflict_entry {                   // a row of duet.conflict_log
+  std::string table;                      // home's name, schema.table
+  std::string key;                        // JSON object of the key columns, home's names
+  std::string type;                       // insert_exists, update_origin_differs, update_missing, update_deleted, delete_origin_differs, delete_missing
+  std::string home_row, spoke_row;        // JSON objects, or empty: no row
+  log_position home_position, spoke_position;  // of the writes that met; 0 if unknown
+  std::int64_t home_time_us = 0, spoke_time_us = 0;
+  std::string rule;                       // home_wins, drift
+  std::string winner;                     // home, spoke
+  std::string result;                     // what was done, in words: "kept home's row, refresh sent", "written by force"
+};
+
+struct held_entry {                       // a row of duet.held
+  std::uint64_t id = 0;                   // given by the table
+  std::string table, key;                 // as above
+  std::uint64_t token = 0;                // change_record::token of the key it waits for
+  operation op = operation::insert;
+  std::string reason;                     // without values
+  std::string server_code;
+  std::string before_row, after_row;      // JSON, source's canonical values
+  log_position source_position;
+  std::int64_t source_time_us = 0;
+};
+
+class target {
+ public:
+  virtual ~target() = default;
+
+  virtual void open() = 0;   // connects; again after connection_lost
+  virtual void close() noexcept = 0;
+  virtual void interrupt() noexcept {}  // from any thread: a statement that waits returns or throws soon
+
+  // Starts the transaction and moves the control row from `expected` (compared: epoch, position, counter) to `next`
+  // under its lock. Throws fenced when there is another epoch, history_changed when the rest differs.
+  virtual void begin(const control_row& expected, const control_row& next, std::int64_t source_commit_time_us) = 0;
+
+  // Writes a run. Appends to `unmatched` the indices of rows that were not written because the row is not as the guard
+  // says (update, remove: different or absent; insert checked: the key exists). Several rows may be unmatched.
+  virtual void apply(const run&, insert_mode, std::vector<std::uint32_t>& unmatched) = 0;
+  virtual void truncate(std::span<const table_pair* const> tables) = 0;
+
+  // Slow path, row by row. Keys are the key cells of each row_view, in the target's form.
+  virtual std::vector<owned_row> lock_rows(const table_pair&, std::span<const row_view> keys) = 0;  // SELECT ... FOR UPDATE, in key order
+  // Writes whatever is there: update and remove by key without guard, insert plainly. False: no row with that key.
+  virtual bool force(const table_pair&, operation, row_view before, row_view after, std::span<const std::uint16_t> columns) = 0;
+
+  // A point of the target's own log such that a reader that has read up to it has seen every transaction that committed,
+  // or released its row locks, before this call. Home: made by a small flushed write on a second connection.
+  virtual log_position catch_up_point() = 0;
+
+  // Home only: puts a refresh of this key into the log, in this transaction. `row` null: the row is gone.
+  virtual void emit_refresh(const table_pair&, row_view key, const owned_row* row) = 0;
+  virtual void log_conflict(const conflict_entry&) = 0;
+  virtual void hold(const held_entry&) = 0;
+
+  virtual void savepoint() = 0;            // one level, replaces the previous one
+  virtual void rollback_to_savepoint() = 0;
+
+  // `final` replaces what begin() was given if they differ (a streamed transaction learns its position at its end).
+  virtual void commit(const control_row& final) = 0;
+  virtual void rollback() noexcept = 0;
+
+  // The control row as committed, read under its lock (waits for a zombie's outcome). For start-up and doubtful commits.
+  virtual control_row load_control() = 0;
+  virtual std::vector<std::pair<std::string, std::uint64_t>> load_held_tokens() = 0;  // table (home's name), token
+};
+
+}  // namespace duet

@@ -1,0 +1,50 @@
+-- Duet's own tables at home. Each statement can be run again.
+CREATE SCHEMA IF NOT EXISTS duet;
+
+-- One row per link: loop tag, checkpoint and fence in one (include/duet/control.hpp).
+CREATE TABLE IF NOT EXISTS duet.control (
+  link            text PRIMARY KEY,
+  epoch           bigint NOT NULL,
+  position        bigint NOT NULL,  -- of the spoke's log: applied here up to and with this transaction
+  floor           bigint NOT NULL,  -- of this log: what the spoke had seen when it wrote `position`
+  counter         bigint NOT NULL,
+  fingerprint     bigint NOT NULL,  -- 64 bits, read as unsigned
+  source_identity text NOT NULL,
+  own_identity    text NOT NULL
+);
+
+-- Every value that lost against another one, and every write that met an unexpected row.
+CREATE TABLE IF NOT EXISTS duet.conflict_log (
+  id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  link           text NOT NULL,
+  table_name     text NOT NULL,     -- home's name, schema.table
+  key            jsonb NOT NULL,
+  type           text NOT NULL,     -- PostgreSQL's conflict names: insert_exists, update_origin_differs, ...
+  home_row       jsonb,             -- null: no row
+  spoke_row      jsonb,
+  home_position  bigint,
+  spoke_position bigint,
+  home_time      timestamptz,
+  spoke_time     timestamptz,
+  rule           text NOT NULL,
+  winner         text NOT NULL,
+  result         text NOT NULL,
+  decided_at     timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- Changes that this database refused, and the later changes of the same keys that wait behind them.
+CREATE TABLE IF NOT EXISTS duet.held (
+  id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  link            text NOT NULL,
+  table_name      text NOT NULL,
+  key             jsonb NOT NULL,
+  token           bigint NOT NULL,  -- 64 bits, read as unsigned: hash of table and key
+  operation       text NOT NULL,
+  reason          text NOT NULL,
+  server_code     text NOT NULL DEFAULT '',
+  before_row      jsonb,
+  after_row       jsonb,
+  source_position bigint NOT NULL,
+  source_time     timestamptz,
+  held_at         timestamptz NOT NULL DEFAULT clock_timestamp()
+);

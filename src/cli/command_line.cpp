@@ -1,0 +1,121 @@
+#include "cli/command_line.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <string>
+
+#include "cli/answer.hpp"
+#include "duet/failure.hpp"
+#include "observe/printable.hpp"
+
+namespace duet::cli {
+
+namespace {
+
+using verb = int (*)(const options&, const engines&, console&);
+
+constexpr const char* about =
+    "Duet keeps a PostgreSQL database (home) and a MySQL or MariaDB database (spoke)\n"
+    "in step, both ways, live, from their logs.";
+
+constexpr const char* examples =
+    "Examples:\n"
+    "  duet check -c duet.yaml               what would stop or endanger the sync, and the\n"
+    "                                        SQL or setting that mends it\n"
+    "  duet setup --print -c duet.yaml       the SQL and the GRANTs, for a DBA to read or run\n"
+    "  duet setup -c duet.yaml               makes tables, publication, slot and origin\n"
+    "  duet run -c duet.yaml                 the daemon; Ctrl-C or SIGTERM drains and stops\n"
+    "  duet status --watch -c duet.yaml      rows/s and lag per lane, each second\n"
+    "  duet teardown -c duet.yaml            removes all that setup made\n"
+    "\n"
+    "Exit codes: 0 fine, 1 findings, 2 usage or configuration, 3 a database can't be\n"
+    "reached, 4 refused: an operator must act.";
+
+void add_shared(CLI::App& app, options& o) {
+  app.add_option("-c,--config", o.config_file, "the configuration file (default: duet.yaml)")->type_name("FILE");
+  app.add_flag("--json", o.json, "answer in JSON");
+}
+
+int usage(console& c, const std::string& text, const std::string& todo) {
+  c.err << "duet: " << text << "\n  code: usage\n  to do: " << todo << std::endl;
+  return exit_usage;
+}
+
+}  // namespace
+
+int run_command_line(int argc, const char* const* argv, std::string_view version, const engines& e, console& c) {
+  options o;
+  CLI::App app(about, "duet");
+  app.footer(examples);
+  app.set_version_flag("--version", "duet " + std::string(version));
+  app.require_subcommand(1);
+
+  std::string called;
+  verb call = nullptr;
+  const auto add = [&](const char* name, const char* text, verb v) {
+    CLI::App* sub = app.add_subcommand(name, text);
+    add_shared(*sub, o);
+    sub->callback([&called, &call, name, v] {
+      called = name;
+      call = v;
+    });
+    return sub;
+  };
+  add("check", "says what would stop or endanger the sync, and what mends it; changes nothing", check);
+  CLI::App* setup_verb = add("setup", "makes all that Duet needs on both sides; can be run again", setup);
+  setup_verb->add_flag("--print", o.print, "print the SQL with the least-privilege GRANTs for a DBA; run nothing");
+  CLI::App* run_verb = add("run", "runs the link until SIGTERM or Ctrl-C", run);
+  run_verb->add_flag("--take-over", o.take_over, "end another hub of this link first");
+  run_verb->add_option("--log-level", o.log_level, "trace, debug, info, warn or error (default: info)")
+      ->type_name("LEVEL")
+      ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}));
+  run_verb->add_option_function<std::string>(
+              "--log-format", [&o](const std::string& f) { o.log_json = f == "json"; }, "text or json (default: text)")
+      ->type_name("FORMAT")
+      ->check(CLI::IsMember({"text", "json"}));
+  CLI::App* status_verb = add("status", "how the link does: asks the running hub, or else the databases", status);
+  status_verb->add_flag("--watch", o.watch, "again each second, until Ctrl-C");
+  CLI::App* teardown_verb = add("teardown", "removes all that setup made; the synced tables keep their rows", teardown);
+  teardown_verb->add_flag("--yes", o.yes, "do not ask");
+  teardown_verb->add_flag("--print", o.print, "print the SQL; run nothing");
+  teardown_verb
+      ->add_option_function<std::string>(
+          "--only",
+          [&o](const std::string& side) {
+            o.home_only = side == "home";
+            o.spoke_only = side == "spoke";
+          },
+          "home or spoke: leave the other database alone, because it is gone for good")
+      ->type_name("SIDE")
+      ->check(CLI::IsMember({"home", "spoke"}));
+
+  if (argc < 2) {
+    c.err << app.help() << std::flush;
+    return exit_usage;
+  }
+  const auto verbs = app.get_subcommands([](CLI::App*) { return true; });
+  if (argv[1][0] != '-' && std::none_of(verbs.begin(), verbs.end(), [&](CLI::App* v) { return v->get_name() == argv[1]; }))
+    return usage(c, "there is no verb `" + observe::printable(argv[1]) + "`", "Use check, setup, run, status or teardown; `duet --help` explains them.");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp& help) {
+    c.out << app.help() << std::flush;
+    return exit_fine;
+  } catch (const CLI::CallForVersion&) {
+    c.out << "duet " << version << std::endl;
+    return exit_fine;
+  } catch (const CLI::ParseError& wrong) {
+    return usage(c, observe::printable(wrong.what()), "`duet" + (argv[1][0] == '-' ? std::string() : std::string(" ") + argv[1]) + " --help` shows what there is.");
+  }
+
+  try {
+    return call(o, e, c);
+  } catch (const failure& f) {
+    return answer_failure(o, c, called, f);
+  } catch (const std::exception& other) {
+    return answer_failure(o, c, called, failure(failure_kind::internal, other.what()));
+  }
+}
+
+}  // namespace duet::cli

@@ -1,0 +1,132 @@
+#include "cli/preflight.hpp"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "config/config_reader.hpp"
+#include "duet/failure.hpp"
+#include "translate/translate.hpp"
+
+namespace duet::cli {
+
+namespace {
+
+finding finding_of(const failure& f, const char* where) {
+  const std::string code = f.server_code.empty() ? "" : " (server: " + f.server_code + ")";
+  return {finding::level::refuse, std::string(name(f.kind)), f.what() + code,
+          f.remedy.empty() ? std::string(advice(f.kind)) : f.remedy, where};
+}
+
+bool is_connection(failure_kind k) { return k == failure_kind::cannot_connect || k == failure_kind::connection_lost; }
+
+}  // namespace
+
+failure connect_failure(failure f) {
+  f.kind = failure_kind::cannot_connect;
+  return f;
+}
+
+std::vector<std::string> table_patterns(const config& cfg, side which) {
+  std::vector<std::string> patterns;
+  for (const auto& rule : cfg.tables) {
+    if (which == side::home) {
+      patterns.push_back(rule.home);
+      continue;
+    }
+    std::string name = rule.spoke.empty() ? rule.home.substr(rule.home.find('.') + 1) : rule.spoke;  // npos + 1 = 0
+    if (rule.spoke.empty() || name.find('.') == std::string::npos) name = cfg.spoke.database + "." + name;
+    patterns.push_back(std::move(name));
+  }
+  std::sort(patterns.begin(), patterns.end());
+  patterns.erase(std::unique(patterns.begin(), patterns.end()), patterns.end());
+  return patterns;
+}
+
+preflight::preflight(std::string config_file, const engines& e) : config_file_(std::move(config_file)), engines_(e) {}
+
+template <class F>
+bool preflight::step(findings& into, const char* where, F f) {
+  try {
+    f();
+    return true;
+  } catch (const failure& e) {
+    if (is_connection(e.kind)) unreachable_ = true;
+    into.push_back(finding_of(e, where));
+    return false;
+  }
+}
+
+bool preflight::load() {
+  step(in_config_, "config", [&] { cfg = load_config(config_file_, in_config_); });
+  config_refused_ = refused(in_config_);
+  if (!config_refused_)
+    in_config_.insert(in_config_.begin(), {finding::level::ok, "config",
+                                           fmt::format("{}: link {}, {} table {}", config_file_, cfg.link, cfg.tables.size(),
+                                                       cfg.tables.size() == 1 ? "rule" : "rules"),
+                                           "", "config"});
+  return !config_refused_;
+}
+
+bool preflight::connect(const endpoint& at, const char* where, findings& into, const std::function<std::unique_ptr<site>()>& make,
+                        std::unique_ptr<site>& out, site_identity& identity) {
+  const bool ok = step(into, where, [&] {
+    out = make();
+    try {
+      out->connect();
+    } catch (const failure& f) {
+      throw connect_failure(f);
+    }
+    identity = out->identity();
+    into.push_back({finding::level::ok, "connected", fmt::format("connected to {} {} as {}", identity.product, identity.version, at.describe()),
+                    "", where});
+  });
+  if (!ok) out.reset();
+  return ok;
+}
+
+bool preflight::connect() {
+  const bool home_ok = !want_home ||
+      connect(cfg.home, "home", at_home_, [&] { return engines_.home_site(cfg.home, cfg.link); }, home, home_identity);
+  const bool spoke_ok = !want_spoke ||
+      connect(cfg.spoke, "spoke", at_spoke_, [&] { return engines_.spoke_site(cfg.spoke, cfg.link); }, spoke, spoke_identity);
+  return home_ok && spoke_ok;
+}
+
+void preflight::bind() {
+  if (!home || !spoke) return;
+  std::vector<table_schema> home_tables, spoke_tables;
+  const bool home_ok = step(at_home_, "home", [&] { home_tables = home->load_tables(table_patterns(cfg, side::home)); });
+  const bool spoke_ok = step(at_spoke_, "spoke", [&] { spoke_tables = spoke->load_tables(table_patterns(cfg, side::spoke)); });
+  if (!home_ok || !spoke_ok) return;
+  step(in_tables_, "tables", [&] { tables = translate::bind(cfg, home_tables, spoke_tables, in_tables_); });
+}
+
+void preflight::check() {
+  if (home && step(at_home_, "home", [&] { home->check_server(at_home_); }))
+    step(in_tables_, "home", [&] { home->check_tables(tables, in_tables_); });
+  if (spoke && step(at_spoke_, "spoke", [&] { spoke->check_server(at_spoke_); }))
+    step(in_tables_, "spoke", [&] { spoke->check_tables(tables, in_tables_); });
+}
+
+void preflight::check_set_up() {
+  if (home) step(at_home_, "home", [&] { home->check_set_up(at_home_); });
+  if (spoke) step(at_spoke_, "spoke", [&] { spoke->check_set_up(at_spoke_); });
+}
+
+int preflight::exit_code() const {
+  if (config_refused_) return exit_usage;
+  if (unreachable_) return exit_unreachable;
+  for (const findings* f : {&in_config_, &at_home_, &at_spoke_, &in_tables_})
+    if (refused(*f)) return exit_findings;
+  return exit_fine;
+}
+
+std::vector<observe::finding_group> preflight::groups() const {
+  return {{"config", "config", in_config_}, {"home", "home", at_home_}, {"spoke", "spoke", at_spoke_}, {"tables", "tables", in_tables_}};
+}
+
+std::string preflight::complaints() const { return observe::findings_text(groups(), true); }
+
+}  // namespace duet::cli

@@ -1,0 +1,52 @@
+// What each verb is called with, and what all of them share. The words of the command line are read in command_line.cpp.
+//
+// A verb returns the exit code. It throws failure for what stopped it; the command line prints that and exits by its kind.
+#pragma once
+
+#include <functional>
+#include <istream>
+#include <memory>
+#include <ostream>
+#include <string>
+
+#include "duet/hub.hpp"
+#include "duet/site.hpp"
+
+namespace duet::cli {
+
+enum exit_codes : int { exit_fine = 0, exit_findings = 1, exit_usage = 2, exit_unreachable = 3, exit_refused = 4 };
+
+struct options {
+  std::string config_file = "duet.yaml";
+  bool json = false;
+  bool print = false;                   // setup, teardown: show the SQL, run nothing
+  bool take_over = false;               // run
+  std::string log_level = "info";
+  bool log_json = false;
+  bool watch = false;                   // status
+  bool yes = false;                     // teardown
+  bool home_only = false, spoke_only = false;
+};
+
+struct console {
+  std::ostream& out;
+  std::ostream& err;
+  std::istream& in;
+  bool in_is_terminal = false, out_is_terminal = false;
+};
+
+// How the objects of both engines are made: PostgreSQL at home, MySQL or MariaDB at the spoke.
+struct engines {
+  std::function<std::unique_ptr<site>(const endpoint&, const std::string& link)> home_site, spoke_site;
+  // The config and the mapping outlive what is made.
+  std::function<side_factory(const config&, const mapping&)> home, spoke;
+};
+engines real_engines();
+
+int check(const options&, const engines&, console&);
+int setup(const options&, const engines&, console&);
+int run(const options&, const engines&, console&);
+int status(const options&, const engines&, console&);
+int teardown(const options&, const engines&, console&);
+
+}  // namespace duet::cli

@@ -1,0 +1,589 @@
+#include "config/config_reader.hpp"
+
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <initializer_list>
+#include <map>
+#include <sstream>
+
+#include "config/quantity.hpp"
+#include "config/url.hpp"
+
+namespace duet {
+
+namespace {
+
+using config_file::decode_count;
+using config_file::decode_seconds;
+using config_file::decode_size;
+using config_file::decode_url;
+using config_file::url_parts;
+
+// Number of single-letter edits between two words.
+std::size_t edits_between(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
+    }
+  }
+  return row[b.size()];
+}
+
+bool variable_name_ok(std::string_view s) {
+  if (s.empty() || (s[0] >= '0' && s[0] <= '9')) return false;
+  return std::all_of(s.begin(), s.end(), [](char c) {
+    return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+  });
+}
+
+class reader {
+ public:
+  reader(const std::string& file, findings& found, const environment& variables)
+      : file_(file), found_(found), variables_(variables) {
+    out_.file = file;
+    const char* tmp = std::getenv("TMPDIR");
+    out_.tune.spill_dir = tmp && *tmp ? tmp : "/tmp";
+  }
+
+  config read(const std::string& yaml) {
+    YAML::Node root;
+    try {
+      root = YAML::Load(yaml);
+    } catch (const YAML::ParserException& e) {
+      add(finding::level::refuse, "yaml_syntax", e.mark.is_null() ? 0 : e.mark.line + 1, "this is not YAML: " + e.msg,
+          "mend the syntax; mind indentation, and quote text that has ': ', '#' or a leading special character");
+      return out_;
+    } catch (const YAML::Exception& e) {
+      add(finding::level::refuse, "yaml_syntax", e.mark.is_null() ? 0 : e.mark.line + 1, "this is not YAML: " + e.msg, "mend the syntax");
+      return out_;
+    }
+    if (root.IsNull() || !root.IsDefined()) {
+      add(finding::level::refuse, "empty_file", 1, "the file is empty", "start from the example in the README");
+      return out_;
+    }
+    collect_empty_values(root);
+    if (!check_map(root, "the file", {"link", "home", "spoke", "status", "tables", "tuning"})) return out_;
+    read_link(root);
+    read_endpoint(root, "home", out_.home);
+    read_endpoint(root, "spoke", out_.spoke);
+    read_status(root["status"]);
+    read_tables(root);
+    read_tuning(root["tuning"]);
+    return out_;
+  }
+
+ private:
+  // An empty value has the mark of whatever follows it; its key's line is what people look for.
+  int line_of(const YAML::Node& n) const {
+    for (const auto& [node, line] : empty_values_)
+      if (n.IsNull() && node.is(n)) return line;
+    return n.Mark().is_null() ? 0 : n.Mark().line + 1;
+  }
+  void collect_empty_values(const YAML::Node& n, int depth = 0) {
+    if (depth == 6) return;  // deeper than any key of ours; an alias may lead in a circle
+    for (const auto& entry : n) {
+      if (n.IsSequence()) {
+        collect_empty_values(entry, depth + 1);
+      } else if (entry.second.IsNull()) {
+        empty_values_.emplace_back(entry.second, line_of(entry.first));
+      } else {
+        collect_empty_values(entry.second, depth + 1);
+      }
+    }
+  }
+
+  void add(finding::level is, std::string code, int line, std::string text, std::string remedy) {
+    found_.push_back({is, std::move(code), std::move(text), std::move(remedy), file_ + ":" + std::to_string(std::max(line, 1))});
+  }
+  void refuse(std::string code, int line, std::string text, std::string remedy) {
+    add(finding::level::refuse, std::move(code), line, std::move(text), std::move(remedy));
+  }
+
+  // The node is a map; its unknown and repeated keys are findings.
+  bool check_map(const YAML::Node& n, const std::string& what, std::initializer_list<std::string_view> known) {
+    if (!n.IsMap()) {
+      refuse("wrong_type", line_of(n), what + " must be a map of `key: value`", "see the example in the README");
+      return false;
+    }
+    std::map<std::string, int> seen;
+    for (const auto& entry : n) {
+      const int line = line_of(entry.first);
+      if (!entry.first.IsScalar()) {
+        refuse("unknown_key", line, "a key in " + what + " is not a word", "keys are plain words");
+        continue;
+      }
+      const std::string& key = entry.first.Scalar();
+      if (const auto [at, fresh] = seen.emplace(key, line); !fresh) {
+        refuse("duplicate_key", line, "`" + key + "` was given in line " + std::to_string(at->second) + " already", "keep one of the two");
+        continue;
+      }
+      if (std::find(known.begin(), known.end(), key) != known.end()) continue;
+      std::string_view nearest;
+      std::size_t best = std::max<std::size_t>(2, key.size() / 3) + 1;
+      std::string all;
+      for (std::string_view k : known) {
+        all += (all.empty() ? "" : ", ") + std::string(k);
+        if (const std::size_t d = edits_between(key, k); d < best) best = d, nearest = k;
+      }
+      refuse("unknown_key", line, what + " has no key `" + key + "`",
+             nearest.empty() ? "known keys: " + all : "did you mean `" + std::string(nearest) + "`?");
+    }
+    return true;
+  }
+
+  // A scalar's text; nullopt, with a finding, if it is something else or empty.
+  std::optional<std::string> text_of(const YAML::Node& n, const std::string& what, const std::string& example) {
+    if (n.IsScalar() && !n.Scalar().empty()) return n.Scalar();
+    refuse("wrong_type", line_of(n), what + (n.IsMap() || n.IsSequence() ? " must be a single value" : " is empty"), "write " + example);
+    return std::nullopt;
+  }
+
+  // Puts the environment's values in for ${VAR}. False, with findings, if that can't be done.
+  bool expand(std::string& text, int line, const std::string& what, bool* has_variable = nullptr) {
+    std::string out;
+    bool ok = true;
+    for (std::size_t i = 0; i < text.size();) {
+      if (text.compare(i, 2, "${") != 0) {
+        out += text[i++];
+        continue;
+      }
+      const std::size_t close = text.find('}', i);
+      const std::string name = close == std::string::npos ? "" : text.substr(i + 2, close - i - 2);
+      if (!variable_name_ok(name)) {
+        refuse("bad_variable", line, what + " has a `${` that is no variable", "write ${NAME}: letters, digits and _, nothing else");
+        return false;
+      }
+      if (has_variable) *has_variable = true;
+      if (const auto value = variables_(name)) {
+        out += *value;
+      } else {
+        refuse("variable_unset", line, what + ": the environment variable " + name + " is not set",
+               "export " + name + "=... before starting duet, or use password_file");
+        ok = false;
+      }
+      i = close + 1;
+    }
+    if (ok) text = std::move(out);
+    return ok;
+  }
+
+  std::string beside_file(const std::string& path) const {
+    if (path.starts_with('/')) return path;
+    return (std::filesystem::path(file_).parent_path() / path).string();
+  }
+
+  void read_link(const YAML::Node& root) {
+    const YAML::Node n = root["link"];
+    if (!n) return refuse("missing_key", line_of(root), "`link` is missing: it names the slot and the bookkeeping rows", "add `link: shop`");
+    const auto text = text_of(n, "link", "`link: shop`");
+    if (!text) return;
+    const bool ok = text->size() <= 32 && std::all_of(text->begin(), text->end(), [](char c) {
+      return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z');
+    });
+    if (!ok) {
+      return refuse("bad_link", line_of(n), "the link's name must be 1 to 32 of a-z, 0-9 and _: it becomes the name of a replication slot",
+                    "choose a name such as `shop`");
+    }
+    out_.link = *text;
+  }
+
+  void read_endpoint(const YAML::Node& root, const std::string& key, endpoint& out) {
+    const bool is_home = key == "home";
+    const std::string example = is_home ? "`url: postgresql://duet@127.0.0.1:5432/shop`" : "`url: mysql://duet@127.0.0.1:3306/shop`";
+    const YAML::Node n = root[key];
+    if (!n) {
+      return refuse("missing_key", line_of(root), "`" + key + "` is missing: the " + (is_home ? "PostgreSQL" : "MySQL or MariaDB") + " database",
+                    "add `" + key + ":` with " + example);
+    }
+    out.at.line = line_of(n);
+    if (!check_map(n, key, {"url", "password", "password_file", "tls"})) return;
+    bool password_in_url = false;
+    if (const YAML::Node url = n["url"]) {
+      read_url(url, key, example, is_home, out, password_in_url);
+    } else {
+      refuse("missing_key", line_of(n), key + ".url is missing", "add " + example);
+    }
+    read_password(n, key, out, password_in_url);
+    if (n["tls"]) read_tls(n["tls"], key, out);
+  }
+
+  void read_url(const YAML::Node& n, const std::string& key, const std::string& example, bool is_home, endpoint& out, bool& has_password) {
+    auto text = text_of(n, key + ".url", example);
+    if (!text) return;
+    const int line = line_of(n);
+    const std::string what = key + ".url";
+    bool whole_is_variable = false;
+    if (text->starts_with("${") && text->find("://") == std::string::npos && !expand(*text, line, what, &whole_is_variable)) return;
+
+    url_parts parts;
+    std::string problem;
+    if (!decode_url(*text, parts, problem)) return refuse("bad_url", line, what + ": " + problem, "write " + example);
+    if (parts.scheme != (is_home ? "postgresql" : "mysql")) {
+      return refuse("bad_url", line, is_home ? "home is the PostgreSQL side, and this URL is for MySQL or MariaDB"
+                                             : "spoke is the MySQL or MariaDB side, and this URL is for PostgreSQL",
+                    "write " + example);
+    }
+    bool password_variable = whole_is_variable;
+    if (!whole_is_variable) {
+      bool ok = expand(parts.user, line, what);
+      ok &= expand(parts.host, line, what);
+      ok &= expand(parts.port, line, what);
+      ok &= expand(parts.database, line, what);
+      ok &= expand(parts.password, line, what, &password_variable);
+      if (!ok) return;
+    }
+    out.scheme = parts.scheme;
+    out.host = parts.host;
+    out.user = parts.user;
+    out.database = parts.database;
+    if (parts.has_password) {
+      has_password = true;
+      out.password = parts.password;
+      if (!password_variable) warn_clear_password(line, what);
+    }
+    if (!parts.port.empty()) {
+      const auto port = decode_count(parts.port);
+      if (!port || *port == 0 || *port > 65535) return refuse("bad_url", line, what + ": the port must be 1 to 65535", "write " + example);
+      out.port = static_cast<std::uint16_t>(*port);
+    }
+    if (out.host.empty()) {
+      refuse("bad_url", line, what + ": it names no host",
+             "write " + example + ", or " + (is_home ? "?host=/folder" : "?socket=/path") + " for a Unix socket");
+    }
+    if (out.user.empty()) refuse("bad_url", line, what + ": it names no user", "write " + example);
+    if (out.database.empty()) refuse("bad_url", line, what + ": it names no database", "write " + example);
+  }
+
+  void warn_clear_password(int line, const std::string& where) {
+    add(finding::level::warn, "password_in_clear", line, where + ": a password stands in the file in clear",
+        "use password_file, or password: ${VARIABLE}");
+  }
+
+  void read_password(const YAML::Node& n, const std::string& key, endpoint& out, bool password_in_url) {
+    const YAML::Node password = n["password"], file = n["password_file"];
+    if ((password ? 1 : 0) + (file ? 1 : 0) + password_in_url > 1) {
+      refuse("password_twice", line_of(file ? file : password), key + " has its password in more than one place",
+             "keep one of password, password_file and the URL's");
+      return;
+    }
+    if (password) {
+      if (!password.IsScalar()) return void(text_of(password, key + ".password", "`password: ${VARIABLE}`"));
+      std::string text = password.Scalar();
+      bool has_variable = false;
+      if (!expand(text, line_of(password), key + ".password", &has_variable)) return;
+      if (!has_variable && !text.empty()) warn_clear_password(line_of(password), key + ".password");
+      out.password = std::move(text);
+    }
+    if (file) {
+      auto path = text_of(file, key + ".password_file", "`password_file: /run/secrets/" + key + "`");
+      if (!path || !expand(*path, line_of(file), key + ".password_file")) return;
+      read_password_file(beside_file(*path), line_of(file), key, out);
+    }
+  }
+
+  void read_password_file(const std::string& path, int line, const std::string& key, endpoint& out) {
+    std::error_code error;
+    const bool regular = std::filesystem::is_regular_file(path, error);
+    std::ifstream in;
+    if (regular) in.open(path, std::ios::binary);
+    if (!regular || !in) {
+      return refuse("password_file_unreadable", line, key + ".password_file: " + path + " can't be read",
+                    "check the path, and that the user that runs duet may read it");
+    }
+    std::string text(64 << 10, '\0');
+    in.read(text.data(), static_cast<std::streamsize>(text.size()));
+    text.resize(static_cast<std::size_t>(in.gcount()));
+    if (in.bad() || text.size() == 64 << 10) {
+      return refuse("password_file_unreadable", line, key + ".password_file: " + path + " does not hold a password", "it must have one short line");
+    }
+    if (text.ends_with('\n')) text.pop_back();
+    if (text.ends_with('\r')) text.pop_back();
+    if (text.empty()) {
+      add(finding::level::warn, "password_file_empty", line, key + ".password_file: " + path + " is empty", "put the password in");
+    }
+    out.password = std::move(text);
+  }
+
+  void read_tls(const YAML::Node& n, const std::string& key, endpoint& out) {
+    const std::string what = key + ".tls";
+    if (!check_map(n, what, {"mode", "ca"})) return;
+    const std::string example = "`tls: { mode: verify-full, ca: /etc/duet/ca.pem }`";
+    bool verify = false;
+    if (const YAML::Node mode = n["mode"]) {
+      if (const auto text = text_of(mode, what + ".mode", example)) {
+        constexpr std::pair<std::string_view, tls_mode> modes[] = {{"disable", tls_mode::disable},
+                                                                   {"prefer", tls_mode::prefer},
+                                                                   {"require", tls_mode::require},
+                                                                   {"verify-ca", tls_mode::verify_ca},
+                                                                   {"verify-full", tls_mode::verify_full}};
+        const auto* found = std::find_if(std::begin(modes), std::end(modes), [&](const auto& m) { return m.first == *text; });
+        if (found == std::end(modes)) {
+          refuse("bad_tls_mode", line_of(mode), what + ".mode: there is no mode of that name",
+                 "one of disable, prefer, require, verify-ca, verify-full");
+        } else {
+          out.tls = found->second;
+          verify = out.tls == tls_mode::verify_ca || out.tls == tls_mode::verify_full;
+        }
+      }
+    } else {
+      refuse("missing_key", line_of(n), what + ".mode is missing", "write " + example);
+    }
+    if (const YAML::Node ca = n["ca"]) {
+      auto path = text_of(ca, what + ".ca", example);
+      if (!path || !expand(*path, line_of(ca), what + ".ca")) return;
+      out.tls_ca = beside_file(*path);
+      if (!std::ifstream(out.tls_ca) || std::filesystem::is_directory(out.tls_ca)) {
+        refuse("tls_ca_unreadable", line_of(ca), what + ".ca: " + out.tls_ca + " can't be read",
+               "check the path, and that the user that runs duet may read it");
+      }
+    } else if (verify) {
+      refuse("tls_ca_missing", line_of(n), what + ": there is nothing to verify the server with", "write " + example);
+    }
+  }
+
+  void read_status(const YAML::Node& n) {
+    if (!n) return;
+    const std::string example = "`status: { listen: 127.0.0.1:8087 }`";
+    if (!check_map(n, "status", {"listen"})) return;
+    const YAML::Node listen = n["listen"];
+    if (!listen) return refuse("missing_key", line_of(n), "status.listen is missing", "write " + example);
+    auto text = text_of(listen, "status.listen", example);
+    if (!text || !expand(*text, line_of(listen), "status.listen")) return;
+    const std::size_t colon = text->rfind(':');
+    std::string host = text->substr(0, colon == std::string::npos ? text->size() : colon);
+    const auto port = colon == std::string::npos ? std::nullopt : decode_count(text->substr(colon + 1));
+    const bool bracketed = host.starts_with('[') && host.ends_with(']');
+    if (bracketed) host = host.substr(1, host.size() - 2);
+    if (!port || *port == 0 || *port > 65535 || host.empty() || (!bracketed && host.find(':') != std::string::npos)) {
+      return refuse("bad_listen", line_of(listen), "status.listen must be host:port", "write " + example);
+    }
+    out_.status_host = host;
+    out_.status_port = static_cast<std::uint16_t>(*port);
+  }
+
+  void read_tables(const YAML::Node& root) {
+    const YAML::Node n = root["tables"];
+    const std::string example = "`- home: public.customer`";
+    if (!n) return refuse("missing_key", line_of(root), "`tables` is missing: nothing would be synced", "add `tables:` with " + example);
+    if (!n.IsSequence() || n.size() == 0) {
+      return refuse(n.IsSequence() || n.IsNull() ? "no_tables" : "wrong_type", line_of(n), "tables must be a list with at least one table",
+                    "write " + example);
+    }
+    std::map<std::string, int> homes, spokes;
+    for (const auto& entry : n) {
+      table_rule rule;
+      if (!read_table(entry, example, rule)) continue;
+      const auto once = [&](std::map<std::string, int>& seen, const std::string& table, const char* where) {
+        const auto [at, fresh] = seen.emplace(table, rule.at.line);
+        if (!fresh) {
+          refuse("duplicate_table", rule.at.line,
+                 std::string(where) + " " + table + " has a rule in line " + std::to_string(at->second) + " already",
+                 "a table can be synced once: keep one of the two");
+        }
+        return fresh;
+      };
+      bool fresh = once(homes, rule.home, "home's table");
+      if (!rule.spoke.empty()) {
+        fresh &= once(spokes, rule.spoke.find('.') == std::string::npos ? out_.spoke.database + "." + rule.spoke : rule.spoke, "the spoke's table");
+      }
+      if (fresh) out_.tables.push_back(std::move(rule));
+    }
+  }
+
+  // "schema.table" and the like; either part may be '*' only as the table.
+  static bool table_name_ok(const std::string& s, bool needs_schema) {
+    if (s.starts_with(' ') || s.ends_with(' ')) return false;
+    const std::size_t dot = s.find('.');
+    if (dot == std::string::npos) return !needs_schema && !s.empty() && s.find('*') == std::string::npos;
+    const std::string schema = s.substr(0, dot), table = s.substr(dot + 1);
+    if (schema.empty() || table.empty() || table.find('.') != std::string::npos || schema.find('*') != std::string::npos) return false;
+    return table == "*" || table.find('*') == std::string::npos;
+  }
+
+  bool read_table(const YAML::Node& n, const std::string& example, table_rule& rule) {
+    rule.at.line = line_of(n);
+    if (!check_map(n, "a table", {"home", "spoke", "columns", "exclude", "direction"})) return false;
+    bool ok = true;
+    if (const YAML::Node home = n["home"]) {
+      const auto text = text_of(home, "home", example);
+      if (text && table_name_ok(*text, true)) {
+        rule.home = *text;
+      } else {
+        ok = false;
+        if (text) refuse("bad_table_name", line_of(home), "home must be schema.table or schema.*", "write " + example);
+      }
+    } else {
+      refuse("missing_key", rule.at.line, "a table without `home`", "write " + example);
+      ok = false;
+    }
+    const bool wildcard = rule.home.ends_with(".*");
+    if (const YAML::Node spoke = n["spoke"]) {
+      const auto text = text_of(spoke, "spoke", "`spoke: customer`");
+      if (text && table_name_ok(*text, false) && (!ok || wildcard == text->ends_with(".*"))) {
+        rule.spoke = *text;
+      } else {
+        ok = false;
+        if (text) {
+          refuse("bad_table_name", line_of(spoke),
+                 wildcard ? "with " + rule.home + ", spoke must be database.*" : "spoke must be table or database.table",
+                 wildcard ? "leave it out, or write `spoke: shop.*`" : "write `spoke: customer`");
+        }
+      }
+    }
+    if (rule.home.starts_with("duet.") || rule.spoke.starts_with("duet.")) {
+      refuse("bad_table_name", rule.at.line, "`duet` holds the bookkeeping of Duet itself", "leave this table out");
+      ok = false;
+    }
+    if (const YAML::Node columns = n["columns"]) ok &= read_columns(columns, wildcard, rule);
+    if (const YAML::Node exclude = n["exclude"]) ok &= read_exclude(exclude, wildcard, rule);
+    if (const YAML::Node direction = n["direction"]) {
+      const auto text = text_of(direction, "direction", "`direction: both`");
+      const auto found = [&] {
+        for (flow f : {flow::both, flow::home_to_spoke, flow::spoke_to_home})
+          if (text && *text == name(f)) return std::optional(f);
+        return std::optional<flow>();
+      }();
+      if (found) {
+        rule.direction = *found;
+      } else {
+        ok = false;
+        if (text) refuse("bad_direction", line_of(direction), "there is no direction of that name", "one of both, home_to_spoke, spoke_to_home");
+      }
+    }
+    return ok;
+  }
+
+  bool read_columns(const YAML::Node& n, bool wildcard, table_rule& rule) {
+    rule.columns_at.line = line_of(n);
+    if (wildcard) {
+      refuse("wrong_type", line_of(n), "columns can't go with all tables of a schema", "give the table a rule of its own");
+      return false;
+    }
+    if (!n.IsMap()) {
+      refuse("wrong_type", line_of(n), "columns must be a map of home's name to the spoke's", "write `columns: { full_name: name }`");
+      return false;
+    }
+    bool ok = true;
+    for (const auto& entry : n) {
+      const int line = line_of(entry.first);
+      if (!entry.first.IsScalar() || !entry.second.IsScalar() || entry.first.Scalar().empty() || entry.second.Scalar().empty()) {
+        refuse("wrong_type", line, "columns must be a map of home's name to the spoke's", "write `columns: { full_name: name }`");
+        ok = false;
+        continue;
+      }
+      const std::string &home = entry.first.Scalar(), &spoke = entry.second.Scalar();
+      for (const auto& [h, s] : rule.columns) {
+        if (h != home && s != spoke) continue;
+        refuse("duplicate_column", line, "column `" + (h == home ? home : spoke) + "` is named twice", "a column has one partner: keep one of the two");
+        ok = false;
+      }
+      rule.columns.emplace_back(home, spoke);
+    }
+    return ok;
+  }
+
+  bool read_exclude(const YAML::Node& n, bool wildcard, table_rule& rule) {
+    rule.exclude_at.line = line_of(n);
+    if (wildcard) {
+      refuse("wrong_type", line_of(n), "exclude can't go with all tables of a schema", "give the table a rule of its own");
+      return false;
+    }
+    bool ok = n.IsSequence();
+    for (std::size_t i = 0; ok && i < n.size(); ++i) {
+      ok = n[i].IsScalar() && !n[i].Scalar().empty();
+      if (ok) rule.exclude.push_back(n[i].Scalar());
+    }
+    if (!ok) refuse("wrong_type", line_of(n), "exclude must be a list of column names", "write `exclude: [internal_memo]`");
+    return ok;
+  }
+
+  using decoder = std::optional<std::uint64_t> (*)(std::string_view);
+
+  template <class T>
+  void read_number(const YAML::Node& map, const char* key, const std::string& what, decoder decode, const char* code, const std::string& example,
+                   std::uint64_t least, std::uint64_t most, T& out) {
+    const YAML::Node n = map[key];
+    if (!n) return;
+    const auto text = text_of(n, what + key, "`" + std::string(key) + ": " + example + "`");
+    if (!text) return;
+    const auto value = decode(*text);
+    if (!value || *value < least || *value > most) {
+      return refuse(code, line_of(n), what + key + (value ? " is out of range" : " is not understood"),
+                    "write `" + std::string(key) + ": " + example + "`" +
+                        (value ? ", between " + std::to_string(least) + " and " + std::to_string(most) : ""));
+    }
+    out = static_cast<T>(*value);
+  }
+
+  void read_tuning(const YAML::Node& n) {
+    if (!n || !check_map(n, "tuning", {"ring", "block", "spill", "batch_rows", "heartbeat", "statement_timeout"})) return;
+    const std::string what = "tuning.";
+    tuning& t = out_.tune;
+    const std::size_t before = found_.size();
+    read_number(n, "ring", what, decode_size, "bad_size", "16MB", 1 << 20, 64ull << 30, t.ring_bytes_max);
+    read_number(n, "block", what, decode_size, "bad_size", "256KB", 16 << 10, 64 << 20, t.block_bytes);
+    if (found_.size() == before && t.block_bytes > t.ring_bytes_max / 4) {
+      refuse("bad_size", line_of(n), "tuning.ring has no room for four blocks", "raise ring or lower block");
+    }
+    read_number(n, "batch_rows", what, decode_count, "bad_number", "2000", 1, 100000, t.batch_rows_max);
+    read_number(n, "heartbeat", what, decode_seconds, "bad_duration", "10s", 1, 3600, t.heartbeat_s);
+    read_number(n, "statement_timeout", what, decode_seconds, "bad_duration", "60s", 1, 86400, t.statement_timeout_s);
+    const YAML::Node spill = n["spill"];
+    if (!spill || !check_map(spill, "tuning.spill", {"max", "dir"})) return;
+    read_number(spill, "max", "tuning.spill.", decode_size, "bad_size", "4GB", 1 << 20, 1ull << 50, t.spill_bytes_max);
+    if (const YAML::Node dir = spill["dir"]) {
+      auto path = text_of(dir, "tuning.spill.dir", "`dir: /var/tmp`");
+      if (!path || !expand(*path, line_of(dir), "tuning.spill.dir")) return;
+      std::error_code error;
+      if (!std::filesystem::is_directory(*path, error)) {
+        refuse("bad_spill_dir", line_of(dir), "tuning.spill.dir: " + *path + " is no folder", "make it, or choose another one");
+      }
+      t.spill_dir = *path;
+    }
+  }
+
+  const std::string file_;
+  findings& found_;
+  const environment& variables_;
+  std::vector<std::pair<YAML::Node, int>> empty_values_;  // and the lines of their keys
+  config out_;
+};
+
+}  // namespace
+
+environment process_environment() {
+  return [](const std::string& name) -> std::optional<std::string> {
+    const char* value = std::getenv(name.c_str());
+    return value ? std::optional<std::string>(value) : std::nullopt;
+  };
+}
+
+config decode_config(const std::string& yaml, const std::string& file, findings& found, const environment& variables) {
+  return reader(file, found, variables).read(yaml);
+}
+
+config load_config(const std::string& path, findings& found, const environment& variables) {
+  std::error_code error;
+  std::ifstream in;
+  if (std::filesystem::is_regular_file(path, error)) in.open(path, std::ios::binary);
+  std::ostringstream text;
+  if (!in.is_open() || !in || (in.peek() != std::ifstream::traits_type::eof() && !(text << in.rdbuf()))) {
+    found.push_back({finding::level::refuse, "file_unreadable", path + " can't be read", "name the configuration with -c duet.yaml", path});
+    config none;
+    none.file = path;
+    return none;
+  }
+  return decode_config(text.str(), path, found, variables);
+}
+
+}  // namespace duet

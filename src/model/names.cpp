@@ -1,0 +1,77 @@
+// The words for what the contract counts in enums, and what an operator is told to do about each failure.
+#include "duet/failure.hpp"
+#include "duet/mapping.hpp"
+#include "duet/schema.hpp"
+#include "duet/value.hpp"
+
+namespace duet {
+
+std::string_view name(side s) { return s == side::home ? "home" : "spoke"; }
+
+std::string_view name(flow f) {
+  switch (f) {
+    case flow::both: return "both";
+    case flow::home_to_spoke: return "home_to_spoke";
+    case flow::spoke_to_home: return "spoke_to_home";
+  }
+  return "?";
+}
+
+std::string_view name(value_kind k) {
+  constexpr std::string_view names[] = {"boolean",   "integer", "decimal", "real", "text", "bytes",       "date", "time",       "datetime",
+                                        "timestamp", "json",    "bits",    "uuid", "enumeration", "set",  "text_array", "other"};
+  return names[static_cast<int>(k)];
+}
+
+namespace {
+
+struct failure_row {
+  failure_kind kind;
+  std::string_view name;
+  reaction reaction_;
+  int exit_code;
+  std::string_view advice;
+};
+
+constexpr failure_row failures[] = {
+    {failure_kind::connection_lost, "connection_lost", reaction::retry, 3, "Nothing to do: Duet connects again with growing pauses."},
+    {failure_kind::cannot_connect, "cannot_connect", reaction::retry, 3,
+     "Check that the server runs and that host, port, user, password and TLS in the configuration are right."},
+    {failure_kind::deadlock, "deadlock", reaction::retry, 3, "Nothing to do: the transaction is tried again."},
+    {failure_kind::row_refused, "row_refused", reaction::hold, 4, "Look at the row with `duet status`; it is in duet.held with its reason."},
+    {failure_kind::fenced, "fenced", reaction::stop, 4,
+     "Another hub has taken this link over. Leave this one stopped, or start it with --take-over."},
+    {failure_kind::already_running, "already_running", reaction::stop, 4,
+     "Another hub runs this link. Stop it first, or start this one with --take-over."},
+    {failure_kind::not_set_up, "not_set_up", reaction::stop, 4, "Run `duet setup`."},
+    {failure_kind::log_lost, "log_lost", reaction::stop, 4,
+     "The log that Duet still needs is gone. Compare the databases, then `duet teardown` and `duet setup` start anew."},
+    {failure_kind::history_changed, "history_changed", reaction::stop, 4,
+     "A database is not the one that Duet wrote to, or an older copy of it. Nothing was written. Find out which side is right, "
+     "then `duet teardown` and `duet setup` start anew."},
+    {failure_kind::schema_changed, "schema_changed", reaction::stop, 4,
+     "A synced table was altered. Make both sides fit again and restart; `duet check` names what does not fit."},
+    {failure_kind::configuration, "configuration", reaction::stop, 4, "Run `duet check`: it prints the SQL that mends it."},
+    {failure_kind::damaged_log, "damaged_log", reaction::stop, 4,
+     "The log holds bytes that make no sense. Nothing of that transaction was written. Check the server's disk and version."},
+    {failure_kind::unsupported_log, "unsupported_log", reaction::stop, 4, "The log holds an event that Duet cannot follow; the text says which setting makes it."},
+    {failure_kind::table_stopped, "table_stopped", reaction::stop, 4, "The text says what happened to the table and how to go on."},
+    {failure_kind::config_file, "config_file", reaction::stop, 2, "Mend the configuration file."},
+    {failure_kind::spill_full, "spill_full", reaction::stop, 4, "Raise tuning.spill.max, or free disk space, and restart."},
+    {failure_kind::internal, "internal", reaction::stop, 4, "This is a defect of Duet. Please report it with the log."},
+};
+
+const failure_row& row(failure_kind k) {
+  for (const auto& f : failures)
+    if (f.kind == k) return f;
+  return failures[std::size(failures) - 1];
+}
+
+}  // namespace
+
+std::string_view name(failure_kind k) { return row(k).name; }
+reaction reaction_to(failure_kind k) { return row(k).reaction_; }
+std::string_view advice(failure_kind k) { return row(k).advice; }
+int exit_code(failure_kind k) { return row(k).exit_code; }
+
+}  // namespace duet

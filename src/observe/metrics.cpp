@@ -1,0 +1,108 @@
+#include "observe/metrics.hpp"
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+#include <initializer_list>
+#include <utility>
+#include <vector>
+
+namespace duet::observe {
+
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using labels = std::vector<ClientMetric::Label>;
+
+class families {
+ public:
+  explicit families(const hub_status& hub) : hub_(hub) {}
+
+  void open(const char* name, const char* help, MetricType type) {
+    MetricFamily family;
+    family.name = name;
+    family.help = help;
+    family.type = type;
+    all_.push_back(std::move(family));
+  }
+
+  void add(labels which, double value) {
+    ClientMetric metric;
+    metric.label = std::move(which);
+    metric.label.insert(metric.label.begin(), {"link", hub_.link});
+    (all_.back().type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
+    all_.back().metric.push_back(std::move(metric));
+  }
+
+  template <class F>
+  void add_per_lane(F value_of) {
+    add({{"lane", "home_to_spoke"}}, static_cast<double>(value_of(hub_.home_to_spoke)));
+    add({{"lane", "spoke_to_home"}}, static_cast<double>(value_of(hub_.spoke_to_home)));
+  }
+
+  void counter_per_lane(const char* name, const char* help, std::uint64_t lane_counters::*field) {
+    open(name, help, MetricType::Counter);
+    add_per_lane([&](const lane_status& lane) { return lane.rows.*field; });
+  }
+
+  std::string text() const { return prometheus::TextSerializer().Serialize(all_); }
+
+ private:
+  const hub_status& hub_;
+  std::vector<MetricFamily> all_;
+};
+
+struct row_result {
+  const char* name;
+  std::uint64_t lane_counters::*field;
+};
+constexpr row_result row_results[] = {
+    {"applied", &lane_counters::applied},   {"unchanged", &lane_counters::unchanged}, {"echo", &lane_counters::echoes},
+    {"filtered", &lane_counters::filtered}, {"held_back", &lane_counters::held_back}, {"conflict_lost", &lane_counters::conflicts_lost},
+    {"held", &lane_counters::held},
+};
+
+}  // namespace
+
+std::string encode_metrics(const hub_status& hub) {
+  families f(hub);
+  f.open("duet_up", "1 while both lanes stream.", MetricType::Gauge);
+  f.add({}, hub.healthy ? 1 : 0);
+  f.open("duet_uptime_seconds", "Since the hub started.", MetricType::Gauge);
+  f.add({}, static_cast<double>(hub.uptime_s));
+  f.open("duet_epoch", "Epoch of this hub in both control rows.", MetricType::Gauge);
+  f.add({}, static_cast<double>(hub.epoch));
+  f.open("duet_restarts_total", "Restarts of the lanes after a failure.", MetricType::Counter);
+  f.add({}, static_cast<double>(hub.restarts));
+  f.open("duet_held_rows", "Rows that wait in duet.held of both sides.", MetricType::Gauge);
+  f.add({}, static_cast<double>(hub.held_rows));
+
+  f.open("duet_rows_total", "Rows read from the lane's log, by what became of them.", MetricType::Counter);
+  for (const auto& [name, lane] : {std::pair<const char*, const lane_status*>{"home_to_spoke", &hub.home_to_spoke},
+                                   std::pair<const char*, const lane_status*>{"spoke_to_home", &hub.spoke_to_home}})
+    for (const auto& result : row_results)
+      f.add({{"lane", name}, {"result", result.name}}, static_cast<double>(lane->rows.*result.field));
+  f.counter_per_lane("duet_rows_read_total", "Rows read from the lane's log.", &lane_counters::read);
+  f.counter_per_lane("duet_rows_drift_total", "Applied rows that were written by force, because the row was not as expected.",
+                     &lane_counters::drift);
+  f.counter_per_lane("duet_refreshes_total", "Decisions of home: sent (to home), written (to the spoke).", &lane_counters::refreshes);
+  f.counter_per_lane("duet_source_transactions_total", "Transactions read.", &lane_counters::source_transactions);
+  f.counter_per_lane("duet_target_transactions_total", "Transactions written.", &lane_counters::target_transactions);
+  f.counter_per_lane("duet_heartbeats_total", "Transactions that carried nothing but the control row.", &lane_counters::heartbeats);
+  f.counter_per_lane("duet_retries_total", "Target transactions that were tried again.", &lane_counters::retries);
+  f.counter_per_lane("duet_catch_ups_total", "Waits for the log under a row lock.", &lane_counters::catch_ups);
+
+  f.open("duet_lag_seconds", "Age of the oldest transaction that is read and not applied; 0: nothing waits.", MetricType::Gauge);
+  f.add_per_lane([](const lane_status& lane) { return static_cast<double>(lane.lag_ms) / 1000; });
+  f.open("duet_ring_bytes", "Change blocks in memory.", MetricType::Gauge);
+  f.add_per_lane([](const lane_status& lane) { return lane.ring_bytes; });
+  f.open("duet_spill_bytes", "Change blocks in the spill file.", MetricType::Gauge);
+  f.add_per_lane([](const lane_status& lane) { return lane.spill_bytes; });
+  f.open("duet_index_entries", "Local writes that the other side has not acknowledged.", MetricType::Gauge);
+  f.add_per_lane([](const lane_status& lane) { return lane.index_entries; });
+  return f.text();
+}
+
+}  // namespace duet::observe

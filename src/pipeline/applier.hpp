@@ -1,0 +1,162 @@
+// The second half of a lane: the thread that writes one side.
+//
+//   block -> records -> convert -> planner -> runs -> target, many source transactions in one target transaction
+//
+// A row whose statement found it as expected is done. The few others are decided one by one under their row locks, once
+// the log of the side written to has been read up to now (catch-up): the index then tells whether a local write that the
+// change had not seen stands against it.
+//
+//   to home    such a write stands: home's row wins, the change goes to the conflict log and home's row back as a refresh
+//   to spoke   such a write stands: nothing is written here; it is on its way home, which will answer with a refresh
+//   none       the row is not what the log says it was (drift): written by force, and logged
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <unordered_set>
+#include <vector>
+
+#include "base/arena.hpp"
+#include "causality/write_index.hpp"
+#include "duet/config.hpp"
+#include "duet/status.hpp"
+#include "duet/target.hpp"
+#include "pipeline/change_ring.hpp"
+#include "pipeline/planner.hpp"
+
+namespace duet::pipeline {
+
+// What the two lanes of a link share beside the indexes, and what outlives a restart of the lanes.
+struct link_state {
+  explicit link_state(std::size_t tables) : stopped_tables(tables) {}
+  std::vector<std::atomic<bool>> stopped_tables;   // by table id: a TRUNCATE waits for a decision
+  // The last source transaction per target side that was too large to be tried again from memory and had a row refused:
+  // the next time it comes, each statement gets a savepoint.
+  std::atomic<std::uint64_t> careful_until[2] = {};
+};
+
+class applier {
+ public:
+  applier(side to, target&, const mapping&, const config&, change_ring&, causality::write_index& their_writes, link_state&,
+          control_row committed, const std::vector<std::pair<std::string, std::uint64_t>>& held_tokens);
+
+  // Applies until stop is requested and what has been read is written, or `drain_limit` has passed. `decisions_from`: a
+  // place of the target's log that its reader must have passed before the first row is decided (0: none).
+  void work(std::stop_token, log_position decisions_from, std::chrono::milliseconds drain_limit);
+
+  // From any thread: when stop is requested, do not drain.
+  void give_up() { give_up_.store(true); }
+
+  // As committed; any thread.
+  log_position position() const { return {position_.load(std::memory_order_acquire)}; }
+  log_position floor() const { return {floor_.load(std::memory_order_acquire)}; }
+  lane_counters counters() const;
+  std::int64_t lag_ms() const;
+  std::size_t held_keys() const { return held_keys_.load(std::memory_order_relaxed); }
+
+ private:
+  struct held_change {
+    const change_record* change;
+    const origin* from;
+    std::string reason, server_code;
+  };
+  struct catch_up_needed {
+    log_position place;
+  };
+
+  // reading blocks
+  void consume(change_block*);
+  void take_begin(const transaction_begin&);
+  void take_change(const change_record&);
+  void plan(const change_record&);
+  void take_end(const transaction_end&);
+  bool convert(const change_record&, const table_pair&, run::row&, std::string& reason);
+  bool waits(const change_record&) const;
+  void hold_later(const change_record&, std::string reason, std::string server_code = {});
+
+  // writing
+  void finish_batch();
+  void flush_part();
+  void write_batch(bool whole);
+  void write_runs();
+  void write_run(planned_run&);
+  void write_statement(const run&, std::span<const planned_row* const> rows, insert_mode, std::vector<const planned_row*>& doubtful);
+  void write_carefully(const run& shape, std::span<const planned_row* const> rows, std::vector<const planned_row*>& doubtful);
+  void decide(const run&, const std::vector<const planned_row*>& rows);
+  void decide_row(const run&, const planned_row&, const owned_row& at_before, const owned_row& at_after, bool concurrent);
+  void lose_to_home(const planned_row&, const table_pair&, const owned_row& at_before, const owned_row& at_after);
+  void write_by_force(const run&, const planned_row&, const owned_row& current);
+  void write_refresh(const planned_row&, const table_pair&, const owned_row& current);
+  void log_drift(const planned_row&, const table_pair&, const char* type, const owned_row& found, const char* result);
+  void hold(const held_change&);
+  void catch_up();
+  void begin(const control_row& next);
+  void undo_attempt();
+  void forget_refreshes(std::size_t from);  // of attempt_pending_: they are not in the log after all
+  void add_retry();
+  void after_taking();
+  void after_commit(const control_row&);
+  void release_blocks(bool keep_current);
+  void heartbeat();
+  control_row next_control() const;
+
+  const side to_, from_;
+  target& target_;
+  const mapping& mapping_;
+  const config& config_;
+  change_ring& ring_;
+  causality::write_index& their_writes_;
+  link_state& link_;
+  std::stop_token stop_;
+  log_position decisions_from_;
+
+  // the source, as far as it has been taken
+  control_row control_;                 // as committed
+  log_position done_, seen_;            // position and floor of the last complete source transaction
+  std::uint64_t done_fingerprint_ = 0;
+  log_position progress_;               // nothing for us up to here
+  bool found_last_ = false;             // the transaction at the committed position has been read again and compared
+  bool skipping_ = false, in_transaction_ = false;
+  const origin* current_ = nullptr;
+  std::uint64_t current_fingerprint_ = 0;
+  std::vector<std::unique_ptr<std::byte[]>> refreshes_;  // copies, from the open transaction of ours to the end of the batch
+  std::size_t refreshes_planned_ = 0;            // of them; the rest waits for the transaction's end
+
+  // the batch
+  planner planner_;
+  std::deque<origin> origins_;
+  base::arena arena_;
+  change_block* block_ = nullptr;       // being consumed
+  std::vector<change_block*> retained_; // their records are referred to by planned rows
+  std::vector<held_change> holds_;
+  std::unordered_set<std::uint64_t> held_;      // tokens of keys in duet.held
+  bool open_ = false, streamed_ = false, careful_ = false;
+  control_row given_;                   // what begin() was told
+
+  // of this attempt, taken back if it fails
+  lane_counters attempt_;
+  std::vector<std::uint64_t> attempt_pending_, attempt_held_;
+
+  // scratch
+  std::vector<causality::write_index::question> questions_;
+  std::vector<std::uint8_t> answers_;
+  std::vector<std::uint32_t> unmatched_;
+  run statement_;
+  std::vector<const planned_row*> sure_, doubtful_;
+
+  lane_counters taken_;                 // read, echoes, filtered, unchanged of the batch
+  bool heartbeat_due_ = false;
+  std::chrono::steady_clock::time_point last_commit_;
+  std::atomic<bool> give_up_{false};
+  std::atomic<std::uint64_t> position_, floor_;
+  std::atomic<std::int64_t> oldest_waiting_us_{0};
+  std::atomic<std::size_t> held_keys_{0};
+  mutable std::mutex counters_mutex_;
+  lane_counters counters_;
+};
+
+}  // namespace duet::pipeline

@@ -1,0 +1,16 @@
+// Rows as JSON for the conflict log and for held rows: an object of home's column names and canonical values as text,
+// bytes as \x hex. Slow path only.
+#pragma once
+
+#include <string>
+
+#include "duet/target.hpp"
+
+namespace duet::pipeline {
+
+std::string row_json(const table_pair&, row_view);               // absent columns are left out; "" for a null view
+std::string row_json(const table_pair&, const owned_row&);       // "" if not found
+std::string key_json(const table_pair&, row_view);
+std::string table_name(const table_pair&);                       // home's schema.table
+
+}  // namespace duet::pipeline

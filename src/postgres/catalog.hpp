@@ -1,0 +1,35 @@
+// What PostgreSQL's catalogs say of tables.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "duet/schema.hpp"
+#include "postgres/connection.hpp"
+
+namespace duet::postgres {
+
+// A type as pg_type and pg_attribute have it; of a domain: its base type.
+struct catalog_type {
+  std::string native;          // format_type(), qualified unless it is in pg_catalog
+  std::string name;            // pg_type.typname
+  bool built_in = false;       // in schema pg_catalog
+  bool is_enum = false;
+  int modifier = -1;           // atttypmod
+  std::vector<std::string> labels;
+  std::string collation;
+  bool deterministic = true;
+};
+
+column_type describe_type(const catalog_type&);  // pure
+
+// Tables that match `schema.table` or `schema.*`; without a schema: public. Sorted by name. The connection's search_path
+// must be pg_catalog alone, so that type names come out qualified.
+std::vector<table_schema> load_tables(PGconn*, const std::vector<std::string>& patterns);
+
+// PostgreSQL's array literal of names or numbers: {"a","b"}
+std::string array_literal(const std::vector<std::string>&);
+std::vector<std::string> parse_array_literal(std::string_view);  // one dimension, no NULLs
+
+}  // namespace duet::postgres

@@ -1,0 +1,53 @@
+// Home as `check`, `setup`, `teardown`, `status` and the start-up handshake see it. See duet/site.hpp for the promises.
+#pragma once
+
+#include <memory>
+
+#include "duet/site.hpp"
+
+namespace duet::postgres {
+
+class site final : public duet::site {
+ public:
+  // `link` names the slot, publication and origin duet_<link>, and the rows in schema duet.
+  site(const endpoint&, std::string link);
+  ~site() override;
+
+  void connect() override;
+  site_identity identity() override;
+  std::vector<table_schema> load_tables(const std::vector<std::string>& patterns) override;
+
+  void check_server(findings&) override;
+  void check_tables(const mapping&, findings&) override;
+  void check_set_up(findings&) override;
+
+  std::vector<std::string> setup_statements(const mapping&, bool for_dba) override;
+  void setup(const mapping&) override;
+  log_position start_position() override;
+  bool init_control(const control_row&) override;
+  std::vector<std::string> teardown_statements() override;
+  void teardown() override;
+
+  std::optional<control_row> load_control() override;
+  // Holds an advisory lock from here on, for the life of this object.
+  control_row take_over(std::uint64_t at_least, bool force) override;
+  void check_log(log_position start, log_position known) override;
+  site_status status() override;
+  std::string describe(log_position) const override;
+
+ private:
+  struct connections;  // libpq's stay in this folder
+
+  void take_lock(bool force);
+  void end_sessions();
+  [[noreturn]] void report_holder();
+  bool publishes_all(const mapping&);
+  std::vector<std::string> published();
+  bool has_bookkeeping();
+
+  const endpoint at_;
+  const std::string link_, object_name_;  // duet_<link>
+  const std::unique_ptr<connections> connections_;
+};
+
+}  // namespace duet::postgres

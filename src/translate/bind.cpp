@@ -1,0 +1,448 @@
+// The configured tables, bound to the two catalogs.
+//
+// Each problem is a finding; a table with a refusal does not become part of the mapping. Codes:
+//   refuse  table_missing, duplicate_table, bookkeeping_table, column_missing, duplicate_column, no_column, type_pair,
+//           no_primary_key, key_mismatch, key_excluded, key_type, too_many
+//   warn    only_one_side, generated_one_side, declared_loss, utc_assumed, key_equality, unique_equality, null_one_side,
+//           parent_not_synced
+//   ok      tables_one_side, table_paired, held_values
+#include <algorithm>
+#include <cassert>
+#include <limits>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "translate/equality.hpp"
+#include "translate/translate.hpp"
+#include "translate/type_contract.hpp"
+
+namespace duet::translate {
+
+namespace {
+
+std::string lower(std::string_view s) {
+  std::string out(s);
+  for (char& c : out)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+  return out;
+}
+
+std::string full_name(const table_schema& t) { return t.schema + "." + t.name; }
+
+std::string join(const std::vector<std::string>& words) {
+  std::string out;
+  for (const auto& w : words) out += (out.empty() ? "" : ", ") + w;
+  return out;
+}
+
+struct qualified_name {
+  std::string schema, table;
+  qualified_name(const std::string& text, const std::string& default_schema) {
+    const std::size_t dot = text.find('.');
+    schema = dot == std::string::npos ? default_schema : text.substr(0, dot);
+    table = dot == std::string::npos ? text : text.substr(dot + 1);
+  }
+};
+
+// By exact name, else by the only one that differs in case alone.
+template <class List, class Name>
+auto find_by_name(const List& list, std::string_view wanted, const Name& name_of) -> decltype(&*list.begin()) {
+  decltype(&*list.begin()) loose = nullptr;
+  bool unclear = false;
+  for (const auto& item : list) {
+    if (name_of(item) == wanted) return &item;
+    if (lower(name_of(item)) != lower(wanted)) continue;
+    unclear = loose != nullptr;
+    loose = &item;
+  }
+  return unclear ? nullptr : loose;
+}
+
+const column* find_column(const table_schema& t, std::string_view name) {
+  const auto at = std::find_if(t.columns.begin(), t.columns.end(), [&](const column& c) { return c.name == name; });
+  return at == t.columns.end() ? nullptr : &*at;
+}
+
+const column* find_spoke_column(const table_schema& t, std::string_view name) {
+  return find_by_name(t.columns, name, [](const column& c) -> const std::string& { return c.name; });
+}
+
+const table_schema* find_home_table(const std::vector<table_schema>& tables, const qualified_name& name) {
+  for (const auto& t : tables)
+    if (t.schema == name.schema && t.name == name.table) return &t;
+  return nullptr;
+}
+
+// MySQL's table names differ in case or don't, by server: an equal one first.
+const table_schema* find_spoke_table(const std::vector<table_schema>& tables, const qualified_name& name) {
+  for (const auto& t : tables)
+    if (t.schema == name.schema && t.name == name.table) return &t;
+  return find_by_name(tables, name.schema + "." + name.table, [](const table_schema& t) { return full_name(t); });
+}
+
+int index_of(const table_schema& t, const column& c) { return static_cast<int>(&c - t.columns.data()); }
+
+class binder {
+ public:
+  binder(const config& c, const std::vector<table_schema>& home, const std::vector<table_schema>& spoke, findings& found)
+      : config_(c), home_(home), spoke_(spoke), found_(found) {}
+
+  mapping bind() {
+    for (const auto& rule : config_.tables)
+      if (!is_wildcard(rule)) claim_names(rule);
+    for (const auto& rule : config_.tables) is_wildcard(rule) ? bind_all(rule) : bind_one(rule);
+    find_parents();
+    return std::move(out_);
+  }
+
+ private:
+  static bool is_wildcard(const table_rule& r) { return r.home.ends_with(".*") || r.home == "*"; }
+
+  void add(finding::level is, std::string code, int line, std::string text, std::string remedy) {
+    found_.push_back({is, std::move(code), std::move(text), std::move(remedy), config_.file + ":" + std::to_string(line)});
+  }
+  void refuse(std::string code, int line, std::string text, std::string remedy) {
+    ok_ = false;
+    add(finding::level::refuse, std::move(code), line, std::move(text), std::move(remedy));
+  }
+  void warn(std::string code, int line, std::string text, std::string remedy) {
+    add(finding::level::warn, std::move(code), line, std::move(text), std::move(remedy));
+  }
+  void note(std::string code, int line, std::string text) { add(finding::level::ok, std::move(code), line, std::move(text), ""); }
+
+  // Tables with a rule of their own are not taken by a `schema.*`.
+  void claim_names(const table_rule& rule) {
+    const qualified_name home(rule.home, "public");
+    claimed_home_.insert(home.schema + "." + home.table);
+    const qualified_name spoke(rule.spoke.empty() ? home.table : rule.spoke, config_.spoke.database);
+    if (const auto* t = find_spoke_table(spoke_, spoke)) claimed_spoke_.insert(full_name(*t));
+  }
+
+  void bind_all(const table_rule& rule) {
+    const qualified_name home(rule.home, "public");
+    const qualified_name spoke(rule.spoke.empty() ? "*" : rule.spoke, config_.spoke.database);
+    if (home.schema == "duet" || lower(spoke.schema) == "duet") {
+      return refuse("bookkeeping_table", rule.at.line, "`duet` holds the bookkeeping of Duet itself", "leave it out");
+    }
+    std::vector<std::string> only_home, only_spoke;
+    std::set<std::string> taken;
+    std::size_t found = 0;
+    for (const auto& t : home_) {
+      if (t.schema != home.schema || claimed_home_.contains(full_name(t))) continue;
+      const auto* partner = find_spoke_table(spoke_, qualified_name(spoke.schema + "." + t.name, ""));
+      if (!partner) {
+        only_home.push_back(t.name);
+        continue;
+      }
+      taken.insert(full_name(*partner));
+      if (claimed_spoke_.contains(full_name(*partner))) continue;
+      ++found;
+      bind_pair(rule, t, *partner);
+    }
+    for (const auto& t : spoke_)
+      if (lower(t.schema) == lower(spoke.schema) && !taken.contains(full_name(t)) && !claimed_spoke_.contains(full_name(t))) only_spoke.push_back(t.name);
+    if (!only_home.empty()) note("tables_one_side", rule.at.line, "only at home, so not synced: " + join(only_home));
+    if (!only_spoke.empty()) note("tables_one_side", rule.at.line, "only at the spoke, so not synced: " + join(only_spoke));
+    if (found == 0 && taken.empty()) {
+      refuse("table_missing", rule.at.line, "no table of schema " + home.schema + " exists in the spoke's database " + spoke.schema + " too",
+             "create the tables on both sides, or check the names and the privileges of the two users");
+    }
+  }
+
+  void bind_one(const table_rule& rule) {
+    const qualified_name home(rule.home, "public");
+    const qualified_name spoke(rule.spoke.empty() ? home.table : rule.spoke, config_.spoke.database);
+    if (home.schema == "duet" || lower(spoke.schema) == "duet") {
+      return refuse("bookkeeping_table", rule.at.line, "`duet` holds the bookkeeping of Duet itself", "leave this table out");
+    }
+    const auto* h = find_home_table(home_, home);
+    const auto* s = find_spoke_table(spoke_, spoke);
+    if (!h) refuse_missing_table(rule, "home", home, home_);
+    if (!s) refuse_missing_table(rule, "the spoke", spoke, spoke_);
+    if (h && s) bind_pair(rule, *h, *s);
+  }
+
+  void refuse_missing_table(const table_rule& rule, const std::string& where, const qualified_name& name, const std::vector<table_schema>& tables) {
+    const std::string wanted = name.schema + "." + name.table;
+    std::string remedy = "create it, mend the name, or grant SELECT on it";
+    for (const auto& t : tables)
+      if (lower(t.name) == lower(name.table)) remedy = "did you mean " + full_name(t) + "?";
+    refuse("table_missing", rule.at.line, "there is no table " + wanted + " at " + where, remedy);
+  }
+
+  void bind_pair(const table_rule& rule, const table_schema& home, const table_schema& spoke) {
+    ok_ = true;
+    reported_.clear();
+    const std::string what = full_name(home);
+    if (!bound_home_.insert(what).second) {
+      return refuse("duplicate_table", rule.at.line, "home's table " + what + " is synced by an earlier rule", "a table can be synced once");
+    }
+    if (const auto [at, fresh] = bound_spoke_.emplace(full_name(spoke), what); !fresh) {
+      return refuse("duplicate_table", rule.at.line, "the spoke's table " + full_name(spoke) + " is already the partner of " + at->second,
+                    "a table can be synced once");
+    }
+    if (out_.tables.size() > std::numeric_limits<std::uint16_t>::max() || home.columns.size() > std::numeric_limits<std::uint16_t>::max()) {
+      return refuse("too_many", rule.at.line, "there are more tables or columns than Duet can count", "split the link");
+    }
+    table_pair pair;
+    pair.id = static_cast<std::uint16_t>(out_.tables.size());
+    pair.home = home;
+    pair.spoke = spoke;
+    pair.direction = rule.direction;
+    pair_columns(rule, pair);
+    pair_keys(rule, pair);
+    if (pair.columns.empty() && ok_) refuse("no_column", rule.at.line, what + ": no column is left to sync", "pair or rename columns");
+    if (!ok_) return;
+    pair_unique_indexes(rule, pair);
+    note("table_paired", rule.at.line,
+         what + " <-> " + full_name(spoke) + ", " + std::string(duet::name(rule.direction)) + ", " + std::to_string(pair.columns.size()) + " columns");
+    rule_of_.push_back(&rule);
+    out_.tables.push_back(std::move(pair));
+  }
+
+  int columns_line(const table_rule& r) const { return r.columns_at.line ? r.columns_at.line : r.at.line; }
+  int exclude_line(const table_rule& r) const { return r.exclude_at.line ? r.exclude_at.line : r.at.line; }
+
+  void pair_columns(const table_rule& rule, table_pair& pair) {
+    const table_schema &home = pair.home, &spoke = pair.spoke;
+    const std::string what = full_name(home);
+    std::set<const column*> excluded, used;
+    for (const auto& name : rule.exclude) {
+      const column *h = find_column(home, name), *s = find_spoke_column(spoke, name);
+      if (!h && !s) refuse("column_missing", exclude_line(rule), what + ": exclude names `" + name + "`, which neither side has", "take it out, or mend the name");
+      // A name at home means home's column; its partner by name goes with it. Else it is one that only the spoke has.
+      if (h) excluded.insert(h);
+      if (s && (!h || !is_rename_target(rule, spoke, *s))) excluded.insert(s);
+    }
+    std::map<const column*, const column*> renamed;
+    for (const auto& [home_name, spoke_name] : rule.columns) {
+      const column *h = find_column(home, home_name), *s = find_spoke_column(spoke, spoke_name);
+      if (!h) refuse("column_missing", columns_line(rule), what + ": columns names `" + home_name + "`, which home's table lacks", hint(home, home_name));
+      if (!s) refuse("column_missing", columns_line(rule), what + ": columns names `" + spoke_name + "`, which " + full_name(spoke) + " lacks", hint(spoke, spoke_name));
+      if (h && excluded.contains(h)) {
+        refuse("duplicate_column", columns_line(rule), what + ": `" + home_name + "` is renamed and excluded", "keep one of the two");
+      }
+      if (h && s) renamed[h] = s;
+      if (s && !used.insert(s).second) {
+        refuse("duplicate_column", columns_line(rule), what + ": two columns go to the spoke's `" + s->name + "`", "a column has one partner");
+      }
+    }
+    std::vector<std::string> held;
+    for (const auto& h : home.columns) {
+      if (excluded.contains(&h)) continue;
+      const auto rename = renamed.find(&h);
+      const column* s = rename != renamed.end() ? rename->second : find_spoke_column(spoke, h.name);
+      if (s && rename == renamed.end() && (used.contains(s) || excluded.contains(s))) s = nullptr;
+      if (!s) {
+        if (!h.generated) warn_one_side(rule, what, h, "home", pair.direction != flow::home_to_spoke);
+        continue;
+      }
+      used.insert(s);
+      if (h.generated || s->generated) {
+        if (h.generated != s->generated) {
+          warn("generated_one_side", rule.at.line,
+               what + "." + h.name + " is generated at " + (h.generated ? "home" : "the spoke") + " only: it is left out, and the other side's column stays as it is",
+               "exclude: [" + h.name + "], or make it generated on both sides");
+        }
+        continue;
+      }
+      pair_column(rule, pair, h, *s, held);
+    }
+    for (const auto& s : spoke.columns)
+      if (!used.contains(&s) && !excluded.contains(&s) && !s.generated) {
+        warn_one_side(rule, what, s, "the spoke", pair.direction != flow::spoke_to_home);
+      }
+    if (!held.empty()) note("held_values", rule.at.line, what + ": held with their reason, should they occur: " + join(held));
+  }
+
+  static bool is_rename_target(const table_rule& rule, const table_schema& spoke, const column& s) {
+    return std::any_of(rule.columns.begin(), rule.columns.end(), [&](const auto& r) { return find_spoke_column(spoke, r.second) == &s; });
+  }
+
+  static std::string hint(const table_schema& t, const std::string& name) {
+    for (const auto& c : t.columns)
+      if (lower(c.name) == lower(name)) return "did you mean `" + c.name + "`?";
+    return "mend the name";
+  }
+
+  void warn_one_side(const table_rule& rule, const std::string& what, const column& c, const std::string& where, bool written) {
+    std::string text = what + ": column `" + c.name + "` exists at " + where + " only and is not synced";
+    if (!c.nullable && written) text += "; it is NOT NULL: without a default, new rows from the other side will be held";
+    warn("only_one_side", rule.at.line, text, "add it to the other side, rename it by `columns:`, or say exclude: [" + c.name + "]");
+  }
+
+  void pair_column(const table_rule& rule, table_pair& pair, const column& h, const column& s, std::vector<std::string>& held) {
+    const std::string what = full_name(pair.home) + "." + h.name;
+    const pairing p = pair_types(h.type, s.type);
+    if (p.is == grade::refused) {
+      reported_.insert({h.name, s.name});
+      return refuse("type_pair", rule.at.line,
+                    what + " is " + type_name(h) + " and its partner " + full_name(pair.spoke) + "." + s.name + " is " + type_name(s) + ": " + p.refusal,
+                    "change one of the types, or exclude: [" + h.name + "]");
+    }
+    if (p.is == grade::declared_loss) warn("declared_loss", rule.at.line, what + " (" + type_name(h) + ", " + type_name(s) + ") does not keep: " + p.loss, "give both sides the same precision, or accept it");
+    if (!p.assumption.empty()) warn("utc_assumed", rule.at.line, what + " (" + type_name(h) + ", " + type_name(s) + "): " + p.assumption, "make it timestamptz and TIMESTAMP, or keep UTC in it");
+    if (h.nullable != s.nullable && !is_key(pair, h)) {
+      warn("null_one_side", rule.at.line, what + " is NOT NULL at " + (h.nullable ? "the spoke" : "home") + " only: NULLs of the other side will be held",
+           "make both sides agree");
+    }
+    if (!p.held.empty()) held.push_back(h.name + ": " + join(p.held));
+    column_pair c;
+    c.home = h;
+    c.spoke = s;
+    c.to_spoke = p.to_spoke;
+    c.to_home = p.to_home;
+    c.guarded = p.guarded;
+    c.loss = p.loss;
+    if (is_key(pair, h) && !p.may_be_key) {
+      refuse("key_type", rule.at.line,
+             what + " (" + type_name(h) + ", " + type_name(s) + ") is part of the primary key, and such values do not stay equal on both sides",
+             "use a type that is exact on both sides");
+    }
+    pair.columns.push_back(std::move(c));
+  }
+
+  static std::string type_name(const column& c) { return c.type.native.empty() ? std::string(duet::name(c.type.kind)) : c.type.native; }
+
+  static bool is_key(const table_pair& pair, const column& home_column) {
+    const auto& key = pair.home.primary_key;
+    const column* c = find_column(pair.home, home_column.name);
+    return c && std::find(key.begin(), key.end(), index_of(pair.home, *c)) != key.end();
+  }
+
+  std::optional<std::uint16_t> find_pair(const table_pair& pair, side s, int column_index) const {
+    const auto& columns = pair.on(s).columns;
+    assert(column_index >= 0 && static_cast<std::size_t>(column_index) < columns.size());
+    const std::string& name = columns[static_cast<std::size_t>(column_index)].name;
+    for (std::size_t i = 0; i < pair.columns.size(); ++i)
+      if (pair.columns[i].on(s).name == name) return static_cast<std::uint16_t>(i);
+    return std::nullopt;
+  }
+
+  void pair_keys(const table_rule& rule, table_pair& pair) {
+    const std::string what = full_name(pair.home);
+    const std::string instead = is_wildcard(rule) ? "; or name the tables one by one instead of " + rule.home : "";
+    for (side s : {side::home, side::spoke}) {
+      if (!pair.on(s).primary_key.empty()) continue;
+      refuse("no_primary_key", rule.at.line, full_name(pair.on(s)) + " has no primary key at " + (s == side::home ? "home" : "the spoke") + ": rows could not be told apart",
+             "ALTER TABLE " + full_name(pair.on(s)) + " ADD PRIMARY KEY (...)" + instead);
+    }
+    if (pair.home.primary_key.empty() || pair.spoke.primary_key.empty()) return;
+    std::set<std::uint16_t> home_key, spoke_key;
+    bool whole = true;
+    for (side s : {side::home, side::spoke}) {
+      for (int k : pair.on(s).primary_key) {
+        const auto i = find_pair(pair, s, k);
+        if (!i) {
+          const std::string& name = pair.on(s).columns[static_cast<std::size_t>(k)].name;
+          const bool excluded = std::find(rule.exclude.begin(), rule.exclude.end(), name) != rule.exclude.end();
+          const bool reported = std::any_of(reported_.begin(), reported_.end(), [&](const auto& r) { return name == (s == side::home ? r.first : r.second); });
+          whole = false;
+          if (!reported) {
+            refuse(excluded ? "key_excluded" : "key_mismatch", excluded ? exclude_line(rule) : rule.at.line,
+                   what + ": `" + name + "` is part of the primary key at " + (s == side::home ? "home" : "the spoke") + " and is not synced",
+                   excluded ? "take it out of exclude" : "give it a partner column on the other side");
+          }
+          continue;
+        }
+        if (s == side::home) pair.key.push_back(*i);
+        (s == side::home ? home_key : spoke_key).insert(*i);
+      }
+    }
+    if (whole && home_key != spoke_key) {
+      refuse("key_mismatch", rule.at.line, what + ": the primary keys are of different columns: (" + key_names(pair, side::home) + ") at home, (" + key_names(pair, side::spoke) + ") at the spoke",
+             "make the primary keys of both sides the same columns");
+    }
+    if (!ok_) return;
+    for (std::uint16_t i : pair.key) {
+      pair.columns[i].key = true;
+      check_equality(rule, pair, pair.columns[i], true);
+    }
+  }
+
+  static std::string key_names(const table_pair& pair, side s) {
+    std::vector<std::string> names;
+    for (int k : pair.on(s).primary_key) names.push_back(pair.on(s).columns[static_cast<std::size_t>(k)].name);
+    return join(names);
+  }
+
+  // Text that is one value to one side and two to the other.
+  void check_equality(const table_rule& rule, const table_pair& pair, const column_pair& c, bool key) {
+    if (c.home.type.kind != value_kind::text || c.spoke.type.kind != value_kind::text) return;
+    const auto folds = [](const column_type& t) { return folding_of(t) != folding::none && !t.collation.ends_with("_as_cs"); };
+    const bool home_folds = folds(c.home.type), spoke_folds = folds(c.spoke.type);
+    if (home_folds == spoke_folds) return;
+    const side loose = spoke_folds ? side::spoke : side::home;
+    warn(key ? "key_equality" : "unique_equality", rule.at.line,
+         full_name(pair.home) + "." + c.home.name + " is " + (key ? "part of the primary key" : "unique") + ", and its collation " + c.on(loose).type.collation + " at " +
+             (loose == side::spoke ? "the spoke" : "home") + " takes texts for equal that differ in case or accents: of two such rows the second will be held",
+         loose == side::spoke ? "ALTER TABLE " + full_name(pair.spoke) + " MODIFY " + c.spoke.name + " " + c.spoke.type.native +
+                                    " COLLATE " + (c.spoke.type.charset.empty() ? "utf8mb4" : c.spoke.type.charset) + "_bin" + (c.spoke.nullable ? "" : " NOT NULL")
+                              : "give home's column a deterministic collation");
+  }
+
+  void pair_unique_indexes(const table_rule& rule, table_pair& pair) {
+    std::set<std::vector<std::uint16_t>> seen;
+    std::vector<std::uint16_t> key = pair.key;
+    std::sort(key.begin(), key.end());
+    seen.insert(key);
+    std::set<std::uint16_t> warned;
+    for (side s : {side::home, side::spoke}) {
+      for (const auto& index : pair.on(s).unique_indexes) {
+        std::vector<std::uint16_t> columns;
+        for (int c : index.columns)
+          if (const auto i = find_pair(pair, s, c)) columns.push_back(*i);
+        if (columns.empty() || columns.size() != index.columns.size()) continue;
+        std::vector<std::uint16_t> sorted = columns;
+        std::sort(sorted.begin(), sorted.end());
+        if (!seen.insert(sorted).second) continue;
+        for (std::uint16_t i : columns)
+          if (!pair.columns[i].key && warned.insert(i).second) check_equality(rule, pair, pair.columns[i], false);
+        pair.unique.push_back(std::move(columns));
+      }
+    }
+  }
+
+  void find_parents() {
+    for (auto& pair : out_.tables) {
+      std::set<std::uint16_t> parents;
+      for (side s : {side::home, side::spoke}) {
+        for (const auto& key : pair.on(s).foreign_keys) {
+          const auto parent = std::find_if(out_.tables.begin(), out_.tables.end(), [&](const table_pair& t) {
+            const table_schema& there = t.on(s);
+            if (s == side::home) return there.schema == key.parent_schema && there.name == key.parent_table;
+            return lower(there.schema) == lower(key.parent_schema) && lower(there.name) == lower(key.parent_table);
+          });
+          if (parent != out_.tables.end()) {
+            parents.insert(parent->id);
+          } else {
+            warn("parent_not_synced", rule_of_[pair.id]->at.line,
+                 full_name(pair.on(s)) + " refers to " + key.parent_schema + "." + key.parent_table + " (" + key.name + "), which is not synced: rows without a parent at " +
+                     (s == side::home ? "home" : "the spoke") + " will be held",
+                 "sync that table too");
+          }
+        }
+      }
+      pair.parents.assign(parents.begin(), parents.end());
+    }
+  }
+
+  const config& config_;
+  const std::vector<table_schema>&home_, &spoke_;
+  findings& found_;
+  mapping out_;
+  std::vector<const table_rule*> rule_of_;  // by table_pair::id
+  std::set<std::string> claimed_home_, claimed_spoke_, bound_home_;
+  std::map<std::string, std::string> bound_spoke_;  // and home's table
+  bool ok_ = true;  // no refusal of the table at hand
+  std::set<std::pair<std::string, std::string>> reported_;  // its columns, of home and the spoke, that are refused
+};
+
+}  // namespace
+
+mapping bind(const config& c, const std::vector<table_schema>& home, const std::vector<table_schema>& spoke, findings& found) {
+  return binder(c, home, spoke, found).bind();
+}
+
+}  // namespace duet::translate

@@ -1,0 +1,41 @@
+-- Images: replica identity default and full, changed keys, unchanged TOAST, deletes, TRUNCATE, columns and tables that are
+-- not mapped, a dropped column, another order of columns, transactions with nothing for us.
+CREATE TABLE key_rows (unmapped text, big text, gone int, name text, id integer PRIMARY KEY);
+ALTER TABLE key_rows ALTER COLUMN big SET STORAGE EXTERNAL, DROP COLUMN gone;
+CREATE TABLE full_rows (id integer PRIMARY KEY, name text, big text, twice integer GENERATED ALWAYS AS (id * 2) STORED);
+ALTER TABLE full_rows ALTER COLUMN big SET STORAGE EXTERNAL, REPLICA IDENTITY FULL;
+CREATE TABLE pairs (left_id integer, right_id text, amount numeric(12,2), PRIMARY KEY (left_id, right_id));
+CREATE TABLE one_way (id integer PRIMARY KEY, name text);
+CREATE TABLE unmapped (id integer PRIMARY KEY);
+CREATE PUBLICATION duet_golden FOR TABLE key_rows, full_rows, pairs, one_way, unmapped;
+SELECT pg_create_logical_replication_slot('duet_golden', 'pgoutput');
+-- capture
+INSERT INTO key_rows VALUES ('u', repeat('b', 9000), 'one', 1), (NULL, 'short', NULL, 2);
+INSERT INTO full_rows VALUES (1, 'one', repeat('b', 9000)), (2, NULL, 'short');
+INSERT INTO pairs VALUES (1, 'a', 10), (1, 'b', 20.5);
+UPDATE key_rows SET name = 'uno' WHERE id = 1;
+UPDATE full_rows SET name = 'uno' WHERE id = 1;
+UPDATE key_rows SET id = 11 WHERE id = 1;
+UPDATE full_rows SET id = 11 WHERE id = 1;
+UPDATE pairs SET right_id = 'c', amount = -1 WHERE right_id = 'b';
+UPDATE key_rows SET name = name;
+UPDATE full_rows SET big = NULL WHERE id = 11;
+BEGIN;
+DELETE FROM key_rows;
+DELETE FROM full_rows;
+DELETE FROM pairs;
+COMMIT;
+INSERT INTO unmapped VALUES (1);
+INSERT INTO one_way VALUES (1, 'x'), (2, 'y');
+BEGIN;
+INSERT INTO one_way VALUES (3, 'z');
+INSERT INTO unmapped VALUES (2);
+INSERT INTO key_rows VALUES ('u', NULL, 'three', 3);
+COMMIT;
+BEGIN;
+INSERT INTO key_rows VALUES ('u', NULL, 'kept', 4);
+SAVEPOINT s;
+INSERT INTO key_rows VALUES ('u', NULL, 'rolled back', 5);
+ROLLBACK TO s;
+COMMIT;
+TRUNCATE key_rows, unmapped, full_rows, one_way;

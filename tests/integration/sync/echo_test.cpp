@@ -1,0 +1,89 @@
+// What the hub writes comes back in the other log; it is known as an echo, and two quiet databases stay quiet.
+#include "sync_fixture.hpp"
+
+using namespace duet::testing;
+
+namespace {
+
+class echo : public sync_test {
+ protected:
+  std::uint64_t counter_at_home() { return std::stoull(at_home("SELECT counter FROM duet.control WHERE link = '" + link_ + "'").at(0).at(0).value()); }
+  std::uint64_t counter_at_spoke() { return std::stoull(at_spoke("SELECT counter FROM duet.control WHERE link = '" + link_ + "'").at(0).at(0).value()); }
+  // Each transaction in home's log that changes any table, by a slot of the test's own.
+  std::uint64_t transactions_at_home() { return log_messages('B'); }
+  std::uint64_t log_messages(char kind) {
+    return std::stoull(at_home("SELECT count(*) FROM pg_logical_slot_peek_binary_changes('watch_" + link_ +
+                               "', NULL, NULL, 'proto_version', '1', 'publication_names', 'watch') WHERE get_byte(data, 0) = " +
+                               std::to_string(static_cast<int>(kind))).at(0).at(0).value());
+  }
+  // The end of the spoke's binlog: file and byte.
+  std::string binlog_end() {
+    const auto r = spoke().query(spoke().is_mariadb() ? "SHOW MASTER STATUS" : "SHOW BINARY LOG STATUS");
+    return r.at(0).at(0).value() + ":" + r.at(0).at(1).value();
+  }
+  void watch_home() {
+    at_home("CREATE PUBLICATION watch FOR ALL TABLES");
+    at_home("SELECT pg_create_logical_replication_slot('watch_" + link_ + "', 'pgoutput')");
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(each, echo, ::testing::ValuesIn(spoke_kinds()), spoke_name);
+
+}  // namespace
+
+TEST_P(echo, both_logs_fall_silent_after_the_last_write) {
+  constexpr int heartbeat_s = 2;
+  write_config("", "tuning: { heartbeat: " + std::to_string(heartbeat_s) + "s }\n");
+  set_up();
+  watch_home();
+  start();
+  {
+    two_way_load load(home(), home_db_, spoke(), spoke_db_, seed());
+    std::this_thread::sleep_for(1s);
+    load.stop();
+  }
+  settle(*hub_);
+  if (HasFatalFailure()) return;
+
+  // At most one heartbeat per interval and side, until nothing has been written for three intervals.
+  using clock = std::chrono::steady_clock;
+  const auto quiet_from = clock::now();
+  const auto first_home = counter_at_home(), first_spoke = counter_at_spoke();
+  struct state { std::uint64_t home, spoke, transactions; std::string binlog; bool operator==(const state&) const = default; };
+  const auto look = [&] { return state{counter_at_home(), counter_at_spoke(), transactions_at_home(), binlog_end()}; };
+  state last = look();
+  auto since = clock::now();
+  const bool silent = eventually([&] {
+    state now = look();
+    if (!(now == last)) last = std::move(now), since = clock::now();
+    return clock::now() - since > 3s * heartbeat_s;
+  }, 40s);
+  const auto intervals = static_cast<std::uint64_t>((clock::now() - quiet_from) / std::chrono::seconds(heartbeat_s)) + 1;
+  // + 1: what was under way when the mark arrived
+  EXPECT_LE(last.home - first_home, intervals + 1);
+  EXPECT_LE(last.spoke - first_spoke, intervals + 1);
+  EXPECT_TRUE(silent) << "still writing: " << last.home - first_home << " transactions at home and " << last.spoke - first_spoke
+                      << " at the spoke in " << intervals * heartbeat_s << " s of quiet";
+  EXPECT_TRUE(hub_->running()) << hub_->output();
+  expect_equal();
+}
+
+TEST_P(echo, each_change_is_written_once_on_each_side) {
+  set_up();
+  at_home("CREATE PUBLICATION watch FOR TABLE kv");
+  at_home("SELECT pg_create_logical_replication_slot('watch_" + link_ + "', 'pgoutput')");
+  start();
+  for (int i = 0; i < 20; ++i) {
+    at_home("INSERT INTO kv VALUES (" + std::to_string(2 * i + 1) + ", 0, 'home')");
+    at_spoke("INSERT INTO kv VALUES (" + std::to_string(2 * i) + ", 0, 'spoke')");
+  }
+  at_home("UPDATE kv SET n = 1 WHERE v = 'home'");
+  at_spoke("UPDATE kv SET n = 1 WHERE v = 'spoke'");
+  settle(*hub_);  // one insert on each side
+  settle(*hub_);  // a delete and an insert on each side; what came back of the first round would be in home's log by now
+  if (HasFatalFailure()) return;
+  expect_equal();
+  EXPECT_EQ(log_messages('I'), 44u);
+  EXPECT_EQ(log_messages('D'), 2u);
+  EXPECT_EQ(log_messages('U'), 40u);
+}

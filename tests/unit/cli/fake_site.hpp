@@ -1,0 +1,158 @@
+// Databases for tests of the verbs: they answer what the test says and note what is done to them.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "cli/command_line.hpp"
+#include "duet/failure.hpp"
+
+namespace duet::testing {
+
+struct fake_database {
+  std::string product = "PostgreSQL", id = "home-1";
+  std::optional<failure> no_connection, log_damage, setup_failure, teardown_failure;
+  findings server, set_up;
+  std::vector<table_schema> tables;
+  std::optional<control_row> control;
+  log_position start{1000};
+  std::vector<held_summary> held;
+  bool control_race = false;              // somebody else was faster with the control row
+  std::vector<std::string> done;          // setup, init_control, teardown
+  std::vector<std::string> asked_tables;
+};
+
+class fake_site final : public site {
+ public:
+  fake_site(fake_database& db, std::vector<std::string>& order, std::string where) : db_(db), order_(order), where_(std::move(where)) {}
+
+  void connect() override {
+    if (db_.no_connection) throw *db_.no_connection;
+  }
+  site_identity identity() override { return {db_.product, "1.0", db_.id}; }
+  std::vector<table_schema> load_tables(const std::vector<std::string>& patterns) override {
+    db_.asked_tables = patterns;
+    return db_.tables;
+  }
+  void check_server(findings& all) override { all.insert(all.end(), db_.server.begin(), db_.server.end()); }
+  void check_tables(const mapping&, findings&) override {}
+  void check_set_up(findings& all) override { all.insert(all.end(), db_.set_up.begin(), db_.set_up.end()); }
+  std::vector<std::string> setup_statements(const mapping&, bool for_dba) override {
+    std::vector<std::string> all = {"CREATE SCHEMA duet;", "-- a remark"};
+    if (for_dba) all.push_back("GRANT ALL TO duet");
+    return all;
+  }
+  void setup(const mapping&) override {
+    note("setup");
+    if (db_.setup_failure) throw *db_.setup_failure;
+  }
+  log_position start_position() override { return db_.start; }
+  bool init_control(const control_row& row) override {
+    note("init_control");
+    if (db_.control || db_.control_race) return false;
+    db_.control = row;
+    return true;
+  }
+  std::vector<std::string> teardown_statements() override { return {"DROP SCHEMA duet"}; }
+  void teardown() override {
+    if (db_.teardown_failure) throw *db_.teardown_failure;
+    note("teardown");
+    db_.control.reset();
+  }
+  std::optional<control_row> load_control() override { return db_.control; }
+  control_row take_over(std::uint64_t, bool) override { throw failure(failure_kind::internal, "not in these tests"); }
+  void check_log(log_position, log_position) override {
+    if (db_.log_damage) throw *db_.log_damage;
+  }
+  site_status status() override { return {{db_.product, "1.0", db_.id}, db_.control, {2000}, 512, 3, db_.held, "slot is not read"}; }
+  std::string describe(log_position p) const override { return where_ + "@" + std::to_string(p.value); }
+
+ private:
+  void note(const char* what) {
+    db_.done.push_back(what);
+    order_.push_back(where_ + " " + what);
+  }
+  fake_database& db_;
+  std::vector<std::string>& order_;
+  std::string where_;
+};
+
+inline table_schema customer_table(const std::string& schema) {
+  table_schema t;
+  t.schema = schema;
+  t.name = "customer";
+  for (const char* n : {"id", "name"}) {
+    column c;
+    c.name = n;
+    c.ordinal = static_cast<int>(t.columns.size());
+    c.type.kind = t.columns.empty() ? value_kind::integer : value_kind::text;
+    c.type.bits = 64;
+    c.type.native = t.columns.empty() ? "bigint" : "text";
+    c.type.charset = "utf8mb4";
+    c.nullable = !t.columns.empty();
+    t.columns.push_back(c);
+  }
+  t.primary_key = {0};
+  t.replica_identity = 'f';
+  t.engine = schema == "public" ? "r" : "InnoDB";
+  return t;
+}
+
+// Runs the command line against two fake databases and a duet.yaml in a folder of its own.
+class verbs_test : public ::testing::Test {
+ protected:
+  verbs_test() {
+    std::string name = (std::filesystem::temp_directory_path() / "duet-cli-XXXXXX").string();
+    folder_ = mkdtemp(name.data());
+    home.tables = {customer_table("public")};
+    spoke.product = "MariaDB";
+    spoke.id = "spoke-1";
+    spoke.start = {5000};
+    spoke.tables = {customer_table("shop")};
+    write_config("");
+  }
+  ~verbs_test() override { std::filesystem::remove_all(folder_); }
+
+  void write_config(const std::string& more, const std::string& link = "shop") {
+    std::ofstream(file()) << "link: " << link << "\nhome:\n  url: postgresql://duet@127.0.0.1:5432/shop\n  password: s3cret-home\n"
+                          << "spoke:\n  url: mysql://duet@127.0.0.1:3306/shop\n  password: s3cret-spoke\n"
+                          << "tables:\n  - home: public.customer\n" << more;
+  }
+  std::string file() const { return folder_ + "/duet.yaml"; }
+
+  int call(std::vector<std::string> words, const std::string& typed = "", bool terminal = false) {
+    std::vector<const char*> argv = {"duet"};
+    for (const auto& w : words) argv.push_back(w.c_str());
+    std::istringstream in(typed);
+    std::ostringstream out_stream, err_stream;
+    cli::engines e;
+    e.home_site = [this](const endpoint&, const std::string&) { return std::make_unique<fake_site>(home, order, "home"); };
+    e.spoke_site = [this](const endpoint&, const std::string&) { return std::make_unique<fake_site>(spoke, order, "spoke"); };
+    cli::console c{out_stream, err_stream, in, terminal, false};
+    const int code = cli::run_command_line(static_cast<int>(argv.size()), argv.data(), "9.8.7", e, c);
+    out = out_stream.str();
+    err = err_stream.str();
+    EXPECT_EQ((out + err).find("s3cret"), std::string::npos) << "a password was printed";
+    return code;
+  }
+  int verb(std::string name, std::vector<std::string> more = {}) {
+    std::vector<std::string> words = {std::move(name), "-c", file()};
+    words.insert(words.end(), more.begin(), more.end());
+    return call(words);
+  }
+
+  fake_database home, spoke;
+  std::vector<std::string> order;
+  std::string out, err;
+
+ private:
+  std::string folder_;
+};
+
+}  // namespace duet::testing

@@ -1,0 +1,429 @@
+#include "config/config_reader.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+namespace duet {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+class config_reader : public testing::Test {
+ protected:
+  config_reader() {
+    folder_ = std::filesystem::temp_directory_path() / ("duet-config-test-" + std::to_string(getpid()));
+    std::filesystem::create_directories(folder_);
+    write("secret", "top secret\n");
+    write("ca.pem", "-----BEGIN CERTIFICATE-----\n");
+  }
+  ~config_reader() override { std::filesystem::remove_all(folder_); }
+
+  void write(const std::string& name, const std::string& text) { std::ofstream(folder_ / name, std::ios::binary) << text; }
+
+  config read(const std::string& yaml) {
+    found_.clear();
+    return decode_config(yaml, (folder_ / "duet.yaml").string(), found_, [this](const std::string& name) -> std::optional<std::string> {
+      const auto at = variables_.find(name);
+      return at == variables_.end() ? std::nullopt : std::optional<std::string>(at->second);
+    });
+  }
+
+  std::string all() const {
+    std::string text;
+    for (const auto& f : found_) text += f.where + " " + f.code + ": " + f.text + " -> " + f.remedy + "\n";
+    return text;
+  }
+
+  static std::string with_home(const std::string& lines) {
+    return "link: shop\nhome:\n" + lines + "spoke:\n  url: mysql://duet@127.0.0.1/shop\ntables:\n  - home: public.customer\n";
+  }
+
+  std::filesystem::path folder_;
+  std::map<std::string, std::string> variables_{{"HOME_PASSWORD", "p@ss:/word"}, {"DB_HOST", "db.example"}, {"EMPTY", ""}};
+  findings found_;
+};
+
+constexpr const char* whole_file = R"(link: shop                            # names slot
+home:
+  url: postgresql://duet@127.0.0.1:5432/shop
+  password_file: secret
+  tls: { mode: verify-full, ca: ca.pem }
+spoke:
+  url: mysql://duet@db:3307/store
+  password: ${HOME_PASSWORD}
+status: { listen: 127.0.0.1:8087 }
+tables:
+  - home: public.customer
+    spoke: customer
+    columns: { full_name: name }
+    exclude: [internal_memo]
+    direction: home_to_spoke
+  - home: sales.*
+    spoke: sales.*
+tuning:
+  ring: 32MB
+  block: 512 KB
+  spill: { max: 1GB, dir: /tmp }
+  batch_rows: 500
+  heartbeat: 5s
+  statement_timeout: 2m
+)";
+
+TEST_F(config_reader, reads_the_whole_contract) {
+  const config c = read(whole_file);
+  EXPECT_TRUE(found_.empty()) << all();
+  EXPECT_EQ(c.link, "shop");
+  EXPECT_EQ(c.home.scheme, "postgresql");
+  EXPECT_EQ(c.home.host, "127.0.0.1");
+  EXPECT_EQ(c.home.port, 5432);
+  EXPECT_EQ(c.home.user, "duet");
+  EXPECT_EQ(c.home.database, "shop");
+  EXPECT_EQ(c.home.password, "top secret");
+  EXPECT_EQ(c.home.tls, tls_mode::verify_full);
+  EXPECT_EQ(c.home.tls_ca, (folder_ / "ca.pem").string());
+  EXPECT_EQ(c.home.at.line, 3);
+  EXPECT_EQ(c.spoke.scheme, "mysql");
+  EXPECT_EQ(c.spoke.port, 3307);
+  EXPECT_EQ(c.spoke.password, "p@ss:/word");
+  EXPECT_EQ(c.spoke.tls, tls_mode::prefer);
+  EXPECT_EQ(c.status_host, "127.0.0.1");
+  EXPECT_EQ(c.status_port, 8087);
+  ASSERT_EQ(c.tables.size(), 2u);
+  EXPECT_EQ(c.tables[0].home, "public.customer");
+  EXPECT_EQ(c.tables[0].spoke, "customer");
+  ASSERT_EQ(c.tables[0].columns.size(), 1u);
+  EXPECT_EQ(c.tables[0].columns[0], std::make_pair(std::string("full_name"), std::string("name")));
+  EXPECT_EQ(c.tables[0].exclude, std::vector<std::string>{"internal_memo"});
+  EXPECT_EQ(c.tables[0].direction, flow::home_to_spoke);
+  EXPECT_EQ(c.tables[0].at.line, 11);
+  EXPECT_EQ(c.tables[0].columns_at.line, 13);
+  EXPECT_EQ(c.tables[0].exclude_at.line, 14);
+  EXPECT_EQ(c.tables[1].home, "sales.*");
+  EXPECT_EQ(c.tables[1].direction, flow::both);
+  EXPECT_EQ(c.tune.ring_bytes_max, 32u << 20);
+  EXPECT_EQ(c.tune.block_bytes, 512u << 10);
+  EXPECT_EQ(c.tune.spill_bytes_max, 1u << 30);
+  EXPECT_EQ(c.tune.spill_dir, "/tmp");
+  EXPECT_EQ(c.tune.batch_rows_max, 500u);
+  EXPECT_EQ(c.tune.heartbeat_s, 5);
+  EXPECT_EQ(c.tune.statement_timeout_s, 120);
+}
+
+TEST_F(config_reader, uses_defaults_for_what_is_left_out) {
+  const config c = read(with_home("  url: postgresql://duet@h/shop\n"));
+  EXPECT_TRUE(found_.empty()) << all();
+  EXPECT_EQ(c.home.port, 0);
+  EXPECT_EQ(c.home.password, "");
+  EXPECT_EQ(c.status_port, 0);
+  EXPECT_EQ(c.tune.ring_bytes_max, 16u << 20);
+  EXPECT_FALSE(c.tune.spill_dir.empty());
+  EXPECT_EQ(c.tables[0].direction, flow::both);
+}
+
+struct broken {
+  const char* yaml;
+  const char* code;
+  int line;
+  const char* remedy_or_text = "";  // a part of either
+};
+
+constexpr const char* good_ends = "link: shop\nhome: {url: 'postgresql://d@h/s'}\nspoke: {url: 'mysql://d@h/s'}\n";
+
+// Each of these stands behind `good_ends` (3 lines).
+const broken broken_tails[] = {
+    {"tables:\n  - home: public.a\ntabels: x\n", "unknown_key", 6, "did you mean `tables`?"},
+    {"tables:\n  - home: public.a\nzzzzzzzzz: x\n", "unknown_key", 6, "known keys: link"},
+    {"tables:\n  - home: public.a\n    colums: {}\n", "unknown_key", 6, "`columns`"},
+    {"tables:\n  - home: public.a\nlink: again\n", "duplicate_key", 6, "line 1"},
+    {"", "missing_key", 1, "`tables` is missing"},
+    {"tables:\n", "no_tables", 4},
+    {"tables: []\n", "no_tables", 4},
+    {"tables: public.a\n", "wrong_type", 4},
+    {"tables:\n  - public.a\n", "wrong_type", 5},
+    {"tables:\n  - spoke: a\n", "missing_key", 5, "without `home`"},
+    {"tables:\n  - home:\n", "wrong_type", 5},
+    {"tables:\n  - home: [a]\n", "wrong_type", 5},
+    {"tables:\n  - home: customer\n", "bad_table_name", 5, "schema.table"},
+    {"tables:\n  - home: a.b.c\n", "bad_table_name", 5},
+    {"tables:\n  - home: public.cust*\n", "bad_table_name", 5},
+    {"tables:\n  - home: '*.*'\n", "bad_table_name", 5},
+    {"tables:\n  - home: .a\n", "bad_table_name", 5},
+    {"tables:\n  - home: duet.control\n", "bad_table_name", 5, "bookkeeping"},
+    {"tables:\n  - home: public.a\n    spoke: duet.control\n", "bad_table_name", 5, "bookkeeping"},
+    {"tables:\n  - home: public.*\n    spoke: a\n", "bad_table_name", 6, "database.*"},
+    {"tables:\n  - home: public.a\n    spoke: b.*\n", "bad_table_name", 6},
+    {"tables:\n  - home: public.*\n    columns: {a: b}\n", "wrong_type", 6},
+    {"tables:\n  - home: public.*\n    exclude: [a]\n", "wrong_type", 6},
+    {"tables:\n  - home: public.a\n  - home: public.b\n  - home: public.a\n", "duplicate_table", 7, "line 5"},
+    {"tables:\n  - home: public.a\n    spoke: x\n  - home: public.b\n    spoke: s.x\n", "duplicate_table", 7, "line 5"},
+    {"tables:\n  - home: public.a\n    direction: up\n", "bad_direction", 6, "home_to_spoke"},
+    {"tables:\n  - home: public.a\n    direction: {}\n", "wrong_type", 6},
+    {"tables:\n  - home: public.a\n    columns: [a]\n", "wrong_type", 6},
+    {"tables:\n  - home: public.a\n    columns:\n      a: x\n      b: x\n", "duplicate_column", 8, "`x`"},
+    {"tables:\n  - home: public.a\n    columns:\n      a: x\n      a: y\n", "duplicate_column", 8, "`a`"},
+    {"tables:\n  - home: public.a\n    columns: {a: }\n", "wrong_type", 6},
+    {"tables:\n  - home: public.a\n    exclude: memo\n", "wrong_type", 6},
+    {"tables:\n  - home: public.a\n    exclude: [{a: b}]\n", "wrong_type", 6},
+    {"tables:\n  - home: public.a\nstatus: 8087\n", "wrong_type", 6},
+    {"tables:\n  - home: public.a\nstatus: {}\n", "missing_key", 6, "status.listen"},
+    {"tables:\n  - home: public.a\nstatus: {listen: 8087}\n", "bad_listen", 6},
+    {"tables:\n  - home: public.a\nstatus: {listen: ':8087'}\n", "bad_listen", 6},
+    {"tables:\n  - home: public.a\nstatus: {listen: 'h:0'}\n", "bad_listen", 6},
+    {"tables:\n  - home: public.a\nstatus: {listen: 'h:65536'}\n", "bad_listen", 6},
+    {"tables:\n  - home: public.a\nstatus: {listen: '::1:80'}\n", "bad_listen", 6},
+    {"tables:\n  - home: public.a\ntuning:\n  ring: 16 bananas\n", "bad_size", 7, "16MB"},
+    {"tables:\n  - home: public.a\ntuning:\n  ring: -1\n", "bad_size", 7},
+    {"tables:\n  - home: public.a\ntuning:\n  ring: 1KB\n", "bad_size", 7, "out of range"},
+    {"tables:\n  - home: public.a\ntuning:\n  ring: 99999999999999999999GB\n", "bad_size", 7},
+    {"tables:\n  - home: public.a\ntuning:\n  ring: 18446744073709551615TB\n", "bad_size", 7},
+    {"tables:\n  - home: public.a\ntuning:\n  ring: 1MB\n  block: 1MB\n", "bad_size", 7, "four blocks"},
+    {"tables:\n  - home: public.a\ntuning:\n  batch_rows: 0\n", "bad_number", 7},
+    {"tables:\n  - home: public.a\ntuning:\n  batch_rows: 2k\n", "bad_number", 7},
+    {"tables:\n  - home: public.a\ntuning:\n  heartbeat: 500ms\n", "bad_duration", 7},
+    {"tables:\n  - home: public.a\ntuning:\n  statement_timeout: [60]\n", "wrong_type", 7},
+    {"tables:\n  - home: public.a\ntuning:\n  spill:\n    dir: /there/is/no/such/folder\n", "bad_spill_dir", 8},
+    {"tables:\n  - home: public.a\ntuning:\n  spill: 4GB\n", "wrong_type", 7},
+    {"tables:\n  - home: public.a\ntuning:\n  heart: 4\n", "unknown_key", 7},
+    {"tables:\n  - home: public.a\n   spoke: b\n", "yaml_syntax", 6},
+    {"tables:\n  - home: 'public.a\n", "bad_table_name", 5},  // yaml-cpp lets the open quote pass
+    {"tables:\n  - home: [public.a\n", "yaml_syntax", 6},
+    {"tables:\n\t- home: a\n", "yaml_syntax", 5},
+};
+
+TEST_F(config_reader, names_the_line_and_the_code_of_each_mistake_in_tables_status_and_tuning) {
+  for (const auto& b : broken_tails) {
+    read(std::string(good_ends) + b.yaml);
+    ASSERT_EQ(found_.size(), 1u) << b.yaml << all();
+    EXPECT_EQ(found_[0].code, b.code) << b.yaml << all();
+    EXPECT_EQ(found_[0].is, finding::level::refuse) << b.yaml;
+    EXPECT_EQ(found_[0].where, (folder_ / "duet.yaml").string() + ":" + std::to_string(b.line)) << b.yaml << all();
+    EXPECT_THAT(found_[0].text + " " + found_[0].remedy, HasSubstr(b.remedy_or_text)) << b.yaml;
+    EXPECT_FALSE(found_[0].remedy.empty()) << b.yaml;
+    EXPECT_TRUE(refused(found_));
+  }
+}
+
+// Each of these is the body of `home:` from line 3 on.
+const broken broken_homes[] = {
+    {"  url: postgresql://duet@h/shop\n  pasword: x\n", "unknown_key", 4, "`password`"},
+    {"  password: ${HOME_PASSWORD}\n", "missing_key", 3, "home.url"},
+    {"  url: duet@h/shop\n", "bad_url", 3, "scheme"},
+    {"  url: oracle://duet@h/shop\n", "bad_url", 3, "scheme"},
+    {"  url: mysql://duet@h/shop\n", "bad_url", 3, "PostgreSQL side"},
+    {"  url: postgresql://h/shop\n", "bad_url", 3, "no user"},
+    {"  url: postgresql://duet@/shop\n", "bad_url", 3, "no host"},
+    {"  url: postgresql://duet@h\n", "bad_url", 3, "no database"},
+    {"  url: postgresql://duet@h/\n", "bad_url", 3, "no database"},
+    {"  url: postgresql://duet@h/a/b\n", "bad_url", 3, "more than"},
+    {"  url: postgresql://duet@h:0/shop\n", "bad_url", 3, "port"},
+    {"  url: postgresql://duet@h:65536/shop\n", "bad_url", 3, "port"},
+    {"  url: postgresql://duet@h:pg/shop\n", "bad_url", 3, "port"},
+    {"  url: postgresql://duet@h:/shop\n", "bad_url", 3, "port"},
+    {"  url: postgresql://duet@::1/shop\n", "bad_url", 3, "brackets"},
+    {"  url: 'postgresql://duet@[::1/shop'\n", "bad_url", 3, "closed"},
+    {"  url: postgresql://du%zzet@h/shop\n", "bad_url", 3, "hex"},
+    {"  url: postgresql://du%00et@h/shop\n", "bad_url", 3},
+    {"  url: postgresql://du@et@h/shop\n", "bad_url", 3, "%40"},
+    {"  url: postgresql://duet@h/shop?sslmode=require\n", "bad_url", 3, "parameter"},
+    {"  url: postgresql://duet@/shop?host=tmp\n", "bad_url", 3, "absolute"},
+    {"  url: postgresql://duet@${NO_SUCH}/shop\n", "variable_unset", 3, "NO_SUCH"},
+    {"  url: postgresql://duet@${bad-name}/shop\n", "bad_variable", 3},
+    {"  url: ${NO_URL}\n", "variable_unset", 3, "NO_URL"},
+    {"  url: [a]\n", "wrong_type", 3},
+    {"  url:\n", "wrong_type", 3},
+    {"  url: postgresql://duet@h/shop\n  password: ${NOT_SET}\n", "variable_unset", 4, "NOT_SET"},
+    {"  url: postgresql://duet@h/shop\n  password: ab${HOME_PASSWORD\n", "bad_variable", 4},
+    {"  url: postgresql://duet@h/shop\n  password: [x]\n", "wrong_type", 4},
+    {"  url: postgresql://duet@h/shop\n  password: ${HOME_PASSWORD}\n  password_file: secret\n", "password_twice", 5},
+    {"  url: postgresql://duet:${HOME_PASSWORD}@h/shop\n  password_file: secret\n", "password_twice", 4},
+    {"  url: postgresql://duet@h/shop\n  password_file: no_such_file\n", "password_file_unreadable", 4},
+    {"  url: postgresql://duet@h/shop\n  password_file: /\n", "password_file_unreadable", 4},
+    {"  url: postgresql://duet@h/shop\n  tls: require\n", "wrong_type", 4},
+    {"  url: postgresql://duet@h/shop\n  tls: {mode: on}\n", "bad_tls_mode", 4, "verify-ca"},
+    {"  url: postgresql://duet@h/shop\n  tls: {mode: verify-ca}\n", "tls_ca_missing", 4},
+    {"  url: postgresql://duet@h/shop\n  tls: {mode: verify-full}\n", "tls_ca_missing", 4},
+    {"  url: postgresql://duet@h/shop\n  tls: {mode: verify-full, ca: nothing.pem}\n", "tls_ca_unreadable", 4},
+    {"  url: postgresql://duet@h/shop\n  tls: {ca: ca.pem}\n", "missing_key", 4, "tls.mode"},
+};
+
+TEST_F(config_reader, names_the_line_and_the_code_of_each_mistake_in_an_endpoint) {
+  for (const auto& b : broken_homes) {
+    read(with_home(b.yaml));
+    ASSERT_EQ(found_.size(), 1u) << b.yaml << all();
+    EXPECT_EQ(found_[0].code, b.code) << b.yaml << all();
+    EXPECT_EQ(found_[0].is, finding::level::refuse) << b.yaml;
+    EXPECT_EQ(found_[0].where, (folder_ / "duet.yaml").string() + ":" + std::to_string(b.line)) << b.yaml << all();
+    EXPECT_THAT(found_[0].text + " " + found_[0].remedy, HasSubstr(b.remedy_or_text)) << b.yaml;
+  }
+}
+
+TEST_F(config_reader, refuses_a_link_name_that_cannot_name_a_slot) {
+  const std::string rest = "\nhome: {url: 'postgresql://d@h/s'}\nspoke: {url: 'mysql://d@h/s'}\ntables: [{home: public.a}]\n";
+  for (const char* bad : {"Shop", "my-shop", "a b", "äpfel", "123456789012345678901234567890123"}) {
+    read("link: " + std::string(bad) + rest);
+    ASSERT_EQ(found_.size(), 1u) << bad << all();
+    EXPECT_EQ(found_[0].code, "bad_link") << bad;
+  }
+  for (const char* good : {"shop", "a", "0", "shop_2", "12345678901234567890123456789012"}) {
+    EXPECT_EQ(read("link: " + std::string(good) + rest).link, good);
+    EXPECT_TRUE(found_.empty()) << good << all();
+  }
+}
+
+TEST_F(config_reader, lists_all_problems_at_once) {
+  read("link: BAD\nhom: x\nspoke: {url: 'mysql://h/s'}\ntables:\n  - home: a\n  - home: public.b\n    direction: no\n");
+  std::vector<std::string> codes;
+  for (const auto& f : found_) codes.push_back(f.code);
+  EXPECT_THAT(codes, testing::UnorderedElementsAre("unknown_key", "bad_link", "missing_key", "bad_url", "bad_table_name", "bad_direction")) << all();
+}
+
+TEST_F(config_reader, says_so_when_the_file_is_empty_a_list_or_absent) {
+  read("");
+  ASSERT_EQ(found_.size(), 1u);
+  EXPECT_EQ(found_[0].code, "empty_file");
+  read("- a\n");
+  ASSERT_EQ(found_.size(), 1u);
+  EXPECT_EQ(found_[0].code, "wrong_type");
+  found_.clear();
+  load_config((folder_ / "no.yaml").string(), found_);
+  ASSERT_EQ(found_.size(), 1u);
+  EXPECT_EQ(found_[0].code, "file_unreadable");
+  found_.clear();
+  load_config(folder_.string(), found_);
+  ASSERT_EQ(found_.size(), 1u);
+  EXPECT_EQ(found_[0].code, "file_unreadable");
+}
+
+TEST_F(config_reader, reads_a_file_from_disk_with_paths_beside_it) {
+  write("duet.yaml", with_home("  url: postgresql://duet@h/shop\n  password_file: secret\n"));
+  found_.clear();
+  const config c = load_config((folder_ / "duet.yaml").string(), found_);
+  EXPECT_TRUE(found_.empty()) << all();
+  EXPECT_EQ(c.home.password, "top secret");
+  EXPECT_EQ(c.file, (folder_ / "duet.yaml").string());
+}
+
+TEST_F(config_reader, takes_passwords_from_variables_anywhere_in_the_value) {
+  EXPECT_EQ(read(with_home("  url: postgresql://duet@h/shop\n  password: a${HOME_PASSWORD}$b${EMPTY}\n")).home.password, "ap@ss:/word$b");
+  EXPECT_TRUE(found_.empty()) << all();
+  EXPECT_EQ(read(with_home("  url: postgresql://duet:${HOME_PASSWORD}@${DB_HOST}/shop\n")).home.password, "p@ss:/word");
+  EXPECT_TRUE(found_.empty()) << all();
+  variables_["URL"] = "postgresql://u:p%40q@h2:99/d";
+  const config c = read(with_home("  url: ${URL}\n"));
+  EXPECT_TRUE(found_.empty()) << all();
+  EXPECT_EQ(c.home.password, "p@q");
+  EXPECT_EQ(c.home.describe(), "u@h2:99/d");
+}
+
+TEST_F(config_reader, warns_of_a_password_in_clear_without_repeating_it) {
+  EXPECT_EQ(read(with_home("  url: postgresql://duet@h/shop\n  password: geheim1\n")).home.password, "geheim1");
+  ASSERT_EQ(found_.size(), 1u);
+  EXPECT_EQ(found_[0].code, "password_in_clear");
+  EXPECT_EQ(found_[0].is, finding::level::warn);
+  EXPECT_FALSE(refused(found_));
+  EXPECT_THAT(all(), Not(HasSubstr("geheim1")));
+  EXPECT_EQ(read(with_home("  url: postgresql://duet:geheim2@h/shop\n")).home.password, "geheim2");
+  ASSERT_EQ(found_.size(), 1u);
+  EXPECT_EQ(found_[0].code, "password_in_clear");
+  EXPECT_THAT(all(), Not(HasSubstr("geheim2")));
+}
+
+TEST_F(config_reader, never_repeats_a_secret_in_a_finding) {
+  variables_["S"] = "geheim3";
+  for (const char* home : {"  url: postgresql://duet:geheim3@h:bad/shop\n", "  url: postgresql://duet:geheim3@h/shop?x=geheim3\n",
+                           "  url: xx://duet:geheim3@h/shop\n", "  url: postgresql://duet:${S}@h:99999/shop\n",
+                           "  url: postgresql://duet@h/shop\n  password: geheim3${\n"}) {
+    read(with_home(home));
+    EXPECT_FALSE(found_.empty()) << home;
+    EXPECT_THAT(all(), Not(HasSubstr("geheim3"))) << home;
+  }
+}
+
+TEST_F(config_reader, cuts_one_newline_off_a_password_file) {
+  const std::string home = "  url: postgresql://duet@h/shop\n  password_file: secret\n";
+  const std::pair<const char*, const char*> cases[] = {{"a b ", "a b "}, {"a\n", "a"}, {"a\r\n", "a"}, {"a\n\n", "a\n"}};
+  for (const auto& [bytes, password] : cases) {
+    write("secret", bytes);
+    EXPECT_EQ(read(with_home(home)).home.password, password);
+    EXPECT_TRUE(found_.empty()) << all();
+  }
+  write("secret", "\n");
+  read(with_home(home));
+  ASSERT_EQ(found_.size(), 1u);
+  EXPECT_EQ(found_[0].code, "password_file_empty");
+  write("secret", std::string(70000, 'x'));
+  read(with_home(home));
+  EXPECT_TRUE(refused(found_));
+}
+
+TEST_F(config_reader, reads_urls_of_sockets_and_ipv6) {
+  config c = read(with_home("  url: postgresql://duet@/shop?host=/var/run/postgresql&port=5433\n"));
+  EXPECT_TRUE(found_.empty()) << all();
+  EXPECT_EQ(c.home.host, "/var/run/postgresql");
+  EXPECT_EQ(c.home.port, 5433);
+  EXPECT_EQ(c.home.describe(), "duet@/var/run/postgresql:5433/shop");
+  c = read(with_home("  url: postgresql://duet@%2Ftmp%2Fpg:5434/shop\n"));
+  EXPECT_TRUE(found_.empty()) << all();
+  EXPECT_EQ(c.home.host, "/tmp/pg");
+  EXPECT_EQ(c.home.port, 5434);
+  c = read(with_home("  url: 'postgresql://duet@[::1]:5432/shop'\n"));
+  EXPECT_TRUE(found_.empty()) << all();
+  EXPECT_EQ(c.home.host, "::1");
+  EXPECT_EQ(c.home.describe(), "duet@[::1]:5432/shop");
+  c = read(with_home("  url: postgres://du%40et@h/my%20shop\n"));
+  EXPECT_TRUE(found_.empty()) << all();
+  EXPECT_EQ(c.home.user, "du@et");
+  EXPECT_EQ(c.home.database, "my shop");
+  c = read("link: s\nhome: {url: 'postgresql://d@h/s'}\nspoke: {url: 'mariadb://d@/s?socket=%2Frun%2Fmy.sock'}\ntables: [{home: public.a}]\n");
+  EXPECT_TRUE(found_.empty()) << all();
+  EXPECT_EQ(c.spoke.scheme, "mysql");
+  EXPECT_EQ(c.spoke.host, "/run/my.sock");
+  EXPECT_EQ(c.spoke.describe(), "d@/run/my.sock/s");
+}
+
+TEST_F(config_reader, describes_an_endpoint_without_its_password) {
+  endpoint e;
+  e.scheme = "mysql";
+  e.user = "duet";
+  e.host = "db";
+  e.database = "shop";
+  e.password = "geheim";
+  EXPECT_EQ(e.describe(), "duet@db:3306/shop");
+  e.scheme = "postgresql";
+  EXPECT_EQ(e.describe(), "duet@db:5432/shop");
+}
+
+TEST_F(config_reader, survives_any_cut_of_a_good_file) {
+  const std::string text = whole_file;
+  for (std::size_t n = 0; n < text.size(); ++n) {
+    read(text.substr(0, n));
+    for (const auto& f : found_) EXPECT_FALSE(f.code.empty() || f.where.empty());
+  }
+}
+
+TEST_F(config_reader, survives_aliases_that_lead_in_a_circle) {
+  read(std::string(good_ends) + "tables: &a\n  - home: public.x\n    columns: {a: *a}\n");
+  EXPECT_TRUE(refused(found_));
+  read(std::string(good_ends) + "tables:\n  - home: public.x\nbase: &b [*b, *b]\n");
+  EXPECT_TRUE(refused(found_));
+  read(std::string(1000000, '['));
+  EXPECT_TRUE(refused(found_));
+}
+
+TEST(refused, asks_for_one_finding_that_refuses) {
+  findings f;
+  EXPECT_FALSE(refused(f));
+  f.push_back({finding::level::warn, "a", "", "", ""});
+  EXPECT_FALSE(refused(f));
+  f.push_back({finding::level::refuse, "b", "", "", ""});
+  EXPECT_TRUE(refused(f));
+}
+
+}  // namespace
+}  // namespace duet

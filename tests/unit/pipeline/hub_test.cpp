@@ -1,0 +1,277 @@
+// The whole hub, both lanes with their threads, against two databases in memory that fail at random.
+#include "duet/hub.hpp"
+
+#include <gtest/gtest.h>
+#include <spdlog/spdlog.h>
+
+#include "memory_database.hpp"
+
+namespace duet::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct two_databases {
+  two_databases() {
+    spdlog::set_level(spdlog::level::off);
+    cfg.link = "test";
+    cfg.tune.ring_bytes_max = 64 << 10;
+    cfg.tune.block_bytes = 4 << 10;
+    cfg.tune.spill_dir = "/tmp";
+    cfg.tune.batch_rows_max = 50;
+    cfg.tune.heartbeat_s = 1;
+    const control_row at_home{"test", 1, just_before(spoke.end()), just_before(home.end()), 0, 0, "s", "h"};
+    const control_row at_spoke{"test", 1, just_before(home.end()), just_before(spoke.end()), 0, 0, "h", "s"};
+    home.control = at_home;
+    spoke.control = at_spoke;
+  }
+  void start() {
+    link = std::make_unique<hub>(cfg, map, factory(home, faults), factory(spoke, faults));
+    thread = std::jthread([this](std::stop_token stop) {
+      try {
+        link->run(stop, false);
+      } catch (const failure& f) {
+        stopped_by = f.kind;
+        stopped_text = f.what();
+      }
+    });
+  }
+  void stop() {
+    if (!thread.joinable()) return;
+    thread.request_stop();
+    thread.join();
+  }
+  ~two_databases() { stop(); }
+
+  // Both sides hold the same rows, and go on doing so.
+  bool settles(std::chrono::seconds limit = 20s) {
+    const auto deadline = std::chrono::steady_clock::now() + limit;
+    int quiet = 0;
+    while (std::chrono::steady_clock::now() < deadline && !stopped_by) {
+      {
+        std::scoped_lock both(home.lock, spoke.lock);
+        quiet = home.rows == spoke.rows ? quiet + 1 : 0;
+      }
+      if (quiet > 30) return true;
+      std::this_thread::sleep_for(10ms);
+    }
+    return false;
+  }
+
+  memory_database home{side::home, "h"}, spoke{side::spoke, "s"};
+  fault_plan faults;
+  config cfg;
+  mapping map = memory_mapping();
+  std::unique_ptr<hub> link;
+  std::optional<failure_kind> stopped_by;
+  std::string stopped_text;
+  std::jthread thread;
+};
+
+text_row row(std::string id, std::string value, std::string note = "n") { return {id, value, note}; }
+
+TEST(hub, carries_inserts_updates_and_deletes_both_ways) {
+  two_databases d;
+  d.home.write("1", row("1", "a"));
+  d.spoke.write("2", row("2", "b"));
+  d.start();
+  ASSERT_TRUE(d.settles());
+  EXPECT_EQ(d.home.rows.size(), 2u);
+  d.home.write("2", row("2", "b2"));
+  d.spoke.write("1", std::nullopt);
+  ASSERT_TRUE(d.settles());
+  EXPECT_EQ(d.home.rows.size(), 1u);
+  EXPECT_EQ(d.spoke.rows.at("2")[1], "b2");
+  EXPECT_TRUE(d.home.conflicts.empty() && d.spoke.conflicts.empty());
+}
+
+TEST(hub, writes_no_transaction_of_its_own_when_nothing_happens) {
+  two_databases d;
+  d.start();
+  d.home.write("1", row("1", "a"));
+  ASSERT_TRUE(d.settles());
+  std::this_thread::sleep_for(2500ms);  // the acknowledgement's heartbeat
+  const auto home_end = d.home.end(), spoke_end = d.spoke.end();
+  EXPECT_LE(d.home.log.size(), 2u);
+  EXPECT_EQ(d.spoke.log.size(), 1u);
+  std::this_thread::sleep_for(2500ms);
+  EXPECT_EQ(d.home.end(), home_end);
+  EXPECT_EQ(d.spoke.end(), spoke_end);
+  EXPECT_GT(d.home.released.load(), 0u);
+}
+
+TEST(hub, lets_home_win_a_conflict_and_keeps_the_loser) {
+  two_databases d;
+  d.home.write("1", row("1", "base"));
+  d.start();
+  ASSERT_TRUE(d.settles());
+  d.stop();
+  d.home.write("1", row("1", "home"));
+  d.spoke.write("1", row("1", "spoke"));
+  d.start();
+  ASSERT_TRUE(d.settles());
+  EXPECT_EQ(d.spoke.rows.at("1")[1], "home");
+  ASSERT_EQ(d.home.conflicts.size(), 1u);
+  EXPECT_EQ(d.home.conflicts[0].type, "update_origin_differs");
+  EXPECT_NE(d.home.conflicts[0].spoke_row.find("\"spoke\""), std::string::npos);
+}
+
+TEST(hub, holds_a_refused_row_and_lets_the_others_pass) {
+  two_databases d;
+  d.spoke.refused_values = {"bad"};
+  d.start();
+  d.home.write_all({{"1", row("1", "good")}, {"2", row("2", "bad")}, {"3", row("3", "good")}});
+  d.home.write("2", row("2", "mended"));
+  d.home.write("4", row("4", "good"));
+  const auto deadline = std::chrono::steady_clock::now() + 20s;
+  const auto arrived = [&] {
+    std::lock_guard guard(d.spoke.lock);
+    return d.spoke.rows.size() == 3 && d.spoke.held.size() == 2;
+  };
+  while (!arrived() && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(10ms);
+  std::scoped_lock both(d.home.lock, d.spoke.lock);
+  EXPECT_EQ(d.spoke.rows.size(), 3u);
+  EXPECT_FALSE(d.spoke.rows.contains("2"));
+  ASSERT_EQ(d.spoke.held.size(), 2u) << "the refused change, and the later one of its key behind it";
+  EXPECT_EQ(d.spoke.held[0].server_code, "23514");
+  EXPECT_NE(d.spoke.held[1].reason.find("waits behind"), std::string::npos);
+}
+
+TEST(hub, refuses_a_log_in_which_another_transaction_stands_at_the_known_position) {
+  two_databases d;
+  d.start();
+  d.home.write("1", row("1", "a"));
+  ASSERT_TRUE(d.settles());
+  d.stop();
+  d.spoke.control->fingerprint ^= 1;
+  d.start();
+  const auto deadline = std::chrono::steady_clock::now() + 10s;
+  while (!d.stopped_by && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(10ms);
+  EXPECT_EQ(d.stopped_by, failure_kind::history_changed);
+}
+
+TEST(hub, refuses_an_older_copy_of_a_side) {
+  two_databases d;
+  d.start();
+  for (int i = 0; i < 50; ++i) {
+    d.home.write("h" + std::to_string(i), row("h" + std::to_string(i), "a"));
+    d.spoke.write("s" + std::to_string(i), row("s" + std::to_string(i), "a"));
+  }
+  ASSERT_TRUE(d.settles());
+  std::this_thread::sleep_for(2500ms);  // floors are stored
+  d.stop();
+  ASSERT_GT(d.home.control->floor.value, 16u);
+  d.spoke.control->position = {1};
+  d.spoke.control->fingerprint = 0;
+  d.start();
+  const auto deadline = std::chrono::steady_clock::now() + 10s;
+  while (!d.stopped_by && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(10ms);
+  EXPECT_EQ(d.stopped_by, failure_kind::history_changed) << d.stopped_text;
+}
+
+TEST(hub, spills_instead_of_waiting_in_a_circle_when_both_rings_are_full) {
+  two_databases d;
+  d.cfg.tune.ring_bytes_max = 32 << 10;  // eight blocks a lane
+  const std::string wide(900, 'x');
+  for (int i = 0; i < 40; ++i) {
+    d.home.write("c" + std::to_string(i), row("c" + std::to_string(i), "h", wide));
+    d.spoke.write("c" + std::to_string(i), row("c" + std::to_string(i), "s", wide));
+  }
+  for (int i = 0; i < 2000; ++i) {  // far more than the rings hold, behind doubtful rows on both sides
+    d.home.write("h" + std::to_string(i), row("h" + std::to_string(i), "a", wide));
+    d.spoke.write("s" + std::to_string(i), row("s" + std::to_string(i), "a", wide));
+  }
+  d.start();
+  ASSERT_TRUE(d.settles(60s)) << d.stopped_text;
+  EXPECT_EQ(d.home.rows.size(), 4040u);
+}
+
+TEST(hub, streams_a_transaction_larger_than_memory_into_one_target_transaction) {
+  two_databases d;
+  d.start();
+  std::vector<std::pair<std::string, std::optional<text_row>>> big;
+  for (int i = 0; i < 20000; ++i) big.emplace_back(std::to_string(i), row(std::to_string(i), "v"));
+  d.home.write_all(big);
+  ASSERT_TRUE(d.settles(60s)) << d.stopped_text;
+  EXPECT_EQ(d.spoke.rows.size(), 20000u);
+  EXPECT_EQ(d.spoke.log.size(), 1u);
+}
+
+// Writers on both sides, few keys, faults everywhere; then silence, and the books are checked.
+class storm : public ::testing::TestWithParam<int> {};
+
+TEST_P(storm, converges_and_loses_no_value_silently) {
+  const std::uint64_t seed = GetParam() * 7919;
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  two_databases d;
+  d.faults.seed = seed;
+  d.faults.per_mille_lost = seed % 3 ? 10 : 0;
+  d.faults.per_mille_doubt = 20;
+  d.faults.per_mille_deadlock = 10;
+  d.faults.reader_delay_us = seed % 2 ? 3000 : 300;
+  std::mutex books;
+  std::set<std::string> written, overwritten;
+  auto writer = [&](memory_database& db, int n) {
+    std::minstd_rand random(seed + n);
+    for (int i = 0; i < 250; ++i) {
+      const std::string key = "k" + std::to_string(random() % (seed % 4 ? 12 : 3));
+      const std::string value = std::to_string(n) + "." + std::to_string(i);
+      {
+        std::unique_lock guard(db.lock);
+        std::optional<text_row> before;
+        if (auto it = db.rows.find(key); it != db.rows.end()) before = it->second;
+        std::optional<text_row> after = row(key, value);
+        if (before && random() % 5 == 0) after = std::nullopt;
+        if (before && random() % 7 == 0) after = before;  // an update that changes nothing
+        {
+          std::lock_guard guard2(books);
+          if (before && after != before) overwritten.insert(*(*before)[1]);
+          if (after && after != before) written.insert(value);
+        }
+        std::vector<memory_database::logged> changes{
+            {!before ? operation::insert : after ? operation::update : operation::remove, before, after}};
+        if (after) db.rows[key] = *after;
+        else db.rows.erase(key);
+        db.append({{}, 0, false, {}, changes});
+      }
+      std::this_thread::sleep_for(std::chrono::microseconds(random() % 2000));
+    }
+  };
+  d.start();
+  {
+    std::vector<std::jthread> writers;
+    for (int n = 0; n < 2; ++n) {
+      writers.emplace_back(writer, std::ref(d.home), n);
+      writers.emplace_back(writer, std::ref(d.spoke), n + 10);
+    }
+    for (int i = 0; i < 4; ++i) {  // the hub goes away and comes back
+      std::this_thread::sleep_for(60ms);
+      d.stop();
+      ASSERT_FALSE(d.stopped_by) << d.stopped_text;
+      d.start();
+    }
+  }
+  d.faults.on = false;
+  ASSERT_TRUE(d.settles(30s)) << d.stopped_text << " home " << d.home.rows.size() << " spoke " << d.spoke.rows.size();
+  std::string losers;
+  for (const auto& c : d.home.conflicts) {
+    EXPECT_EQ(c.rule, "home_wins") << "nothing but the two logs wrote to these tables: " << c.type << " " << c.key;
+    losers += c.spoke_row;
+  }
+  EXPECT_TRUE(d.spoke.conflicts.empty());
+  std::set<std::string> final_values;
+  for (const auto& [k, r] : d.home.rows) final_values.insert(*r[1]);
+  for (const std::string& v : written)
+    EXPECT_TRUE(final_values.contains(v) || overwritten.contains(v) || losers.find("\"" + v + "\"") != std::string::npos)
+        << v << " vanished";
+  EXPECT_TRUE(d.home.held.empty() && d.spoke.held.empty());
+  const lane_counters c = d.link->status().spoke_to_home.rows;
+  EXPECT_EQ(c.read, c.applied + c.unchanged + c.echoes + c.filtered + c.held_back + c.conflicts_lost + c.held);
+  const lane_counters h = d.link->status().home_to_spoke.rows;
+  EXPECT_EQ(h.read, h.applied + h.unchanged + h.echoes + h.filtered + h.held_back + h.conflicts_lost + h.held);
+}
+
+INSTANTIATE_TEST_SUITE_P(seeds, storm, ::testing::Range(1, 25));
+
+}  // namespace
+}  // namespace duet::testing

@@ -1,0 +1,357 @@
+// A database in memory behind the contract of site, source and target: real hub, readers and appliers run against it.
+// One table of three text columns (id, value, note). A transaction holds the whole database's lock, the log has its own.
+// Faults are drawn from a seed: lost connections before, during and after a commit, deadlocks, slow readers.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <random>
+#include <set>
+#include <thread>
+
+#include "duet/failure.hpp"
+#include "duet/hub.hpp"
+
+namespace duet::testing {
+
+using text_row = std::vector<std::optional<std::string>>;
+
+inline table_schema memory_table() {
+  table_schema t;
+  t.schema = "public";
+  t.name = "kv";
+  for (const char* n : {"id", "value", "note"}) {
+    column c;
+    c.name = n;
+    c.ordinal = static_cast<int>(t.columns.size());
+    c.type.kind = value_kind::text;
+    t.columns.push_back(c);
+  }
+  t.primary_key = {0};
+  return t;
+}
+
+inline mapping memory_mapping(flow direction = flow::both) {
+  table_pair t;
+  t.home = t.spoke = memory_table();
+  for (const column& c : t.home.columns) {
+    column_pair p;
+    p.home = p.spoke = c;
+    p.key = c.name == "id";
+    t.columns.push_back(p);
+  }
+  t.key = {0};
+  t.direction = direction;
+  mapping m;
+  m.tables.push_back(t);
+  return m;
+}
+
+struct fault_plan {
+  std::uint64_t seed = 1;
+  int per_mille_lost = 0;       // of target calls: the connection breaks
+  int per_mille_doubt = 0;      // of commits: it happens, the answer is lost
+  int per_mille_deadlock = 0;   // of statements
+  int reader_delay_us = 0;      // up to, per read
+  std::atomic<bool> on{true};
+};
+
+class memory_database {
+ public:
+  struct logged {
+    operation op;
+    std::optional<text_row> before, after;
+  };
+  struct transaction {
+    log_position position;
+    std::int64_t time_us;
+    bool ours = false;
+    control_row control;
+    std::vector<logged> changes;
+  };
+
+  memory_database(side s, std::string identity) : which(s), id(std::move(identity)) {}
+
+  const side which;
+  const std::string id;
+  std::timed_mutex lock;                       // rows and tables, for a whole transaction
+  std::map<std::string, text_row> rows;
+  std::optional<control_row> control;
+  std::vector<conflict_entry> conflicts;
+  std::vector<held_entry> held;
+  std::set<std::string> refused_values;        // a constraint: these may not be stored
+
+  mutable std::mutex log_mutex;
+  std::vector<transaction> log;
+  std::atomic<std::uint64_t> released{0};
+
+  // An application's transaction on one key: nullopt deletes.
+  void write(const std::string& key, const std::optional<text_row>& row) { write_all({{key, row}}); }
+  void write_all(const std::vector<std::pair<std::string, std::optional<text_row>>>& writes) {
+    std::lock_guard guard(lock);
+    std::vector<logged> changes;
+    for (const auto& [key, row] : writes) {
+      auto it = rows.find(key);
+      std::optional<text_row> before;
+      if (it != rows.end()) before = it->second;
+      if (!before && !row) continue;
+      changes.push_back({!before ? operation::insert : row ? operation::update : operation::remove, before, row});
+      if (row) rows[key] = *row;
+      else rows.erase(key);
+    }
+    if (!changes.empty()) append({{}, 0, false, {}, std::move(changes)});
+  }
+  void append(transaction t) {
+    std::lock_guard guard(log_mutex);
+    t.position = {(log.size() + 1) * 16};
+    t.time_us = static_cast<std::int64_t>(1'000'000 + log.size());
+    log.push_back(std::move(t));
+  }
+  log_position end() const {
+    std::lock_guard guard(log_mutex);
+    return {(log.size() + 1) * 16};
+  }
+};
+
+inline failure lost(const char* where) { return failure(failure_kind::connection_lost, where); }
+
+class memory_source : public source {
+ public:
+  memory_source(memory_database& d, fault_plan& f) : db_(d), faults_(f), random_(f.seed ^ 77) {}
+  void start(log_position from) override {
+    next_ = (from.value + 15) / 16;
+    next_ = next_ ? next_ - 1 : 0;
+    stopped_ = false;
+    if (from.value + 1 < db_.released) throw failure(failure_kind::log_lost, "released");
+  }
+  bool read(block_writer& w, std::chrono::milliseconds) override {
+    if (stopped_) throw lost("interrupted");
+    if (faults_.on && faults_.reader_delay_us)
+      std::this_thread::sleep_for(std::chrono::microseconds(random_() % faults_.reader_delay_us));
+    std::vector<memory_database::transaction> batch;
+    std::size_t end;
+    {
+      std::lock_guard guard(db_.log_mutex);
+      for (std::size_t i = next_; i < db_.log.size() && batch.size() < 20; ++i) batch.push_back(db_.log[i]);
+      end = db_.log.size();
+    }
+    if (batch.empty()) {
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
+      if (told_ == end) return false;
+      told_ = end;
+      w.progress({(end + 1) * 16});
+      return true;
+    }
+    for (const auto& t : batch) {
+      w.begin(t.position, t.time_us, t.position.value * 31 + 7);
+      if (t.ours) w.own(t.control.epoch, t.control.counter, t.control.position, t.control.floor);
+      for (const auto& c : t.changes) {
+        if (t.ours && c.op != operation::refresh) {
+          w.count_echo();
+          continue;
+        }
+        w.start_change(c.op, 0, 3, c.before.has_value(), c.after.has_value());
+        put(w, block_writer::before, c.before, c.op == operation::refresh);
+        put(w, block_writer::after, c.after, false);
+        w.finish_change();
+      }
+      ++next_;
+      w.end({t.position.value + 16});
+    }
+    told_ = next_;
+    return true;
+  }
+  void release(log_position p) override { db_.released = std::max(db_.released.load(), p.value); }
+  void keep_alive() override {}
+  log_position read_up_to() const override { return {(next_ + 1) * 16}; }
+  void interrupt() noexcept override { stopped_ = true; }
+
+ private:
+  static void put(block_writer& w, block_writer::image i, const std::optional<text_row>& row, bool key_only) {
+    if (!row) return;
+    for (std::size_t c = 0; c < (key_only ? 1 : row->size()); ++c)
+      (*row)[c] ? w.set(i, c, *(*row)[c]) : w.set_null(i, c);
+  }
+  memory_database& db_;
+  fault_plan& faults_;
+  std::minstd_rand random_;
+  std::size_t next_ = 0, told_ = SIZE_MAX;
+  std::atomic<bool> stopped_{false};
+};
+
+class memory_target : public target {
+ public:
+  memory_target(memory_database& d, fault_plan& f) : db_(d), faults_(f), random_(f.seed + 1000 * static_cast<int>(d.which) + ++instances) {}
+  ~memory_target() override { drop(); }
+  void open() override {}
+  void close() noexcept override { drop(); }
+
+  void begin(const control_row& expected, const control_row& next, std::int64_t) override {
+    if (!db_.lock.try_lock_for(std::chrono::seconds(10))) throw failure(failure_kind::deadlock, "lock wait");
+    locked_ = true;
+    if (db_.control->epoch != expected.epoch) throw failure(failure_kind::fenced, "epoch");
+    if (*db_.control != expected) throw failure(failure_kind::history_changed, "control row");
+    work_ = {db_.rows, next, db_.conflicts, db_.held, {}};
+    saved_ = work_;
+    maybe_break();
+  }
+  void apply(const run& r, insert_mode mode, std::vector<std::uint32_t>& unmatched) override {
+    maybe_break();
+    for (std::uint32_t i = 0; i < r.rows.size(); ++i) {
+      const auto& row = r.rows[i];
+      const std::string key(key_of(row.before ? row.before : row.after));
+      auto it = work_.rows.find(key);
+      if (r.op == operation::insert) {
+        if (it != work_.rows.end()) {
+          if (mode == insert_mode::trusting) throw failure(failure_kind::row_refused, "duplicate key");
+          unmatched.push_back(i);
+          continue;
+        }
+        store(operation::insert, row.before, row.after, r.columns);
+        continue;
+      }
+      bool matches = it != work_.rows.end();
+      for (std::uint16_t c : r.guard) matches = matches && equal(it->second[c], row.before[c]);
+      if (matches) store(r.op, row.before, row.after, r.columns);
+      else unmatched.push_back(i);
+    }
+  }
+  void truncate(std::span<const table_pair* const>) override { work_.rows.clear(); }
+  std::vector<owned_row> lock_rows(const table_pair&, std::span<const row_view> keys) override {
+    maybe_break();
+    std::vector<owned_row> out;
+    for (row_view k : keys) {
+      auto it = work_.rows.find(std::string(key_of(k)));
+      out.push_back(it == work_.rows.end() ? owned_row{} : owned_row{true, it->second});
+    }
+    return out;
+  }
+  bool force(const table_pair&, operation op, row_view before, row_view after, std::span<const std::uint16_t> columns) override {
+    const bool found = work_.rows.contains(std::string(key_of(before ? before : after)));
+    if (op == operation::insert && found) throw failure(failure_kind::row_refused, "duplicate key");
+    if (op == operation::insert || found) store(op, before, after, columns);
+    return found;
+  }
+  log_position catch_up_point() override { return db_.end(); }
+  void emit_refresh(const table_pair&, row_view key, const owned_row* row) override {
+    text_row k(3);
+    k[0] = std::string(key_of(key));
+    work_.changes.push_back({operation::refresh, k, row && row->found ? std::optional<text_row>(row->values) : std::nullopt});
+  }
+  void log_conflict(const conflict_entry& e) override { work_.conflicts.push_back(e); }
+  void hold(const held_entry& e) override { work_.held.push_back(e); }
+  void savepoint() override { saved_ = work_; }
+  void rollback_to_savepoint() override { work_ = saved_; }
+  void commit(const control_row& final) override {
+    maybe_break();
+    const bool doubt = dice(faults_.per_mille_doubt);
+    if (!doubt || random_() % 2) {
+      db_.rows = std::move(work_.rows);
+      db_.conflicts = std::move(work_.conflicts);
+      db_.held = std::move(work_.held);
+      db_.control = final;
+      db_.append({{}, 0, true, final, std::move(work_.changes)});
+    }
+    drop();
+    if (doubt) throw lost("commit in doubt");
+  }
+  void rollback() noexcept override { drop(); }
+  control_row load_control() override { return *db_.control; }
+  std::vector<std::pair<std::string, std::uint64_t>> load_held_tokens() override {
+    std::vector<std::pair<std::string, std::uint64_t>> out;
+    for (const auto& h : db_.held) out.emplace_back(h.table, h.token);
+    return out;
+  }
+
+ private:
+  struct work {
+    std::map<std::string, text_row> rows;
+    control_row control;
+    std::vector<conflict_entry> conflicts;
+    std::vector<held_entry> held;
+    std::vector<memory_database::logged> changes;
+  };
+  static inline std::atomic<int> instances{0};
+  static std::string_view key_of(row_view r) { return r[0].text(); }
+  static bool equal(const std::optional<std::string>& s, const cell& c) { return c.is_null() ? !s : s && *s == c.text(); }
+  void store(operation op, row_view before, row_view after, std::span<const std::uint16_t> columns) {
+    const std::string old_key(key_of(before ? before : after));
+    std::optional<text_row> old;
+    if (auto it = work_.rows.find(old_key); it != work_.rows.end()) old = it->second;
+    if (op == operation::remove) {
+      work_.rows.erase(old_key);
+      work_.changes.push_back({op, old, std::nullopt});
+      return;
+    }
+    text_row now = old.value_or(text_row(3));
+    for (std::uint16_t c : columns) now[c] = after[c].is_null() ? std::nullopt : std::optional<std::string>(after[c].text());
+    if (now[1] && db_.refused_values.contains(*now[1])) throw failure(failure_kind::row_refused, "check constraint", "23514");
+    work_.rows.erase(old_key);
+    work_.rows[*now[0]] = now;
+    work_.changes.push_back({op, old, now});
+  }
+  bool dice(int per_mille) { return faults_.on && per_mille && static_cast<int>(random_() % 1000) < per_mille; }
+  void maybe_break() {
+    if (dice(faults_.per_mille_lost)) {
+      drop();
+      throw lost("connection lost");
+    }
+    if (dice(faults_.per_mille_deadlock)) throw failure(failure_kind::deadlock, "deadlock");
+  }
+  void drop() {
+    if (locked_) db_.lock.unlock();
+    locked_ = false;
+  }
+  memory_database& db_;
+  fault_plan& faults_;
+  std::minstd_rand random_;
+  bool locked_ = false;
+  work work_, saved_;
+};
+
+class memory_site : public site {
+ public:
+  explicit memory_site(memory_database& d) : db_(d) {}
+  void connect() override {}
+  site_identity identity() override { return {"memory", "1", db_.id}; }
+  std::vector<table_schema> load_tables(const std::vector<std::string>&) override { return {memory_table()}; }
+  void check_server(findings&) override {}
+  void check_tables(const mapping&, findings&) override {}
+  void check_set_up(findings&) override {}
+  std::vector<std::string> setup_statements(const mapping&, bool) override { return {}; }
+  void setup(const mapping&) override {}
+  log_position start_position() override { return db_.end(); }
+  bool init_control(const control_row& c) override {
+    if (db_.control) return false;
+    db_.control = c;
+    return true;
+  }
+  std::vector<std::string> teardown_statements() override { return {}; }
+  void teardown() override { db_.control.reset(); }
+  std::optional<control_row> load_control() override {
+    std::lock_guard guard(db_.lock);
+    return db_.control;
+  }
+  control_row take_over(std::uint64_t at_least, bool) override {
+    std::lock_guard guard(db_.lock);
+    db_.control->epoch = std::max(db_.control->epoch + 1, at_least);
+    return *db_.control;
+  }
+  void check_log(log_position, log_position known) override {
+    if (known > db_.end()) throw failure(failure_kind::history_changed, "log is shorter than known");
+  }
+  site_status status() override { return {}; }
+  std::string describe(log_position p) const override { return std::to_string(p.value); }
+
+ private:
+  memory_database& db_;
+};
+
+inline side_factory factory(memory_database& d, fault_plan& f) {
+  return {[&d] { return std::make_unique<memory_site>(d); }, [&d, &f] { return std::make_unique<memory_source>(d, f); },
+          [&d, &f] { return std::make_unique<memory_target>(d, f); }};
+}
+
+}  // namespace duet::testing
