@@ -42,7 +42,6 @@ struct tuning {
   std::string spill_dir;                      // default: $TMPDIR or /tmp
   std::size_t batch_rows_max = 2000;          // rows per target transaction, unless one source transaction has more
   int heartbeat_s = 10;
-  int statement_timeout_s = 60;
 };
 
 struct config {

@@ -526,7 +526,7 @@ class reader {
   }
 
   void read_tuning(const YAML::Node& n) {
-    if (!n || !check_map(n, "tuning", {"ring", "block", "spill", "batch_rows", "heartbeat", "statement_timeout"})) return;
+    if (!n || !check_map(n, "tuning", {"ring", "block", "spill", "batch_rows", "heartbeat"})) return;
     const std::string what = "tuning.";
     tuning& t = out_.tune;
     const std::size_t before = found_.size();
@@ -537,7 +537,6 @@ class reader {
     }
     read_number(n, "batch_rows", what, decode_count, "bad_number", "2000", 1, 100000, t.batch_rows_max);
     read_number(n, "heartbeat", what, decode_seconds, "bad_duration", "10s", 1, 3600, t.heartbeat_s);
-    read_number(n, "statement_timeout", what, decode_seconds, "bad_duration", "60s", 1, 86400, t.statement_timeout_s);
     const YAML::Node spill = n["spill"];
     if (!spill || !check_map(spill, "tuning.spill", {"max", "dir"})) return;
     read_number(spill, "max", "tuning.spill.", decode_size, "bad_size", "4GB", 1 << 20, 1ull << 50, t.spill_bytes_max);

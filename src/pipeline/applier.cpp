@@ -498,13 +498,14 @@ void applier::decide(const run& shape, const std::vector<const planned_row*>& ro
     const planned_row& row = *rows[i];
     const owned_row& at_before = locked[i];
     const owned_row& at_after = row.token != row.token_before ? locked[moved++] : at_before;
-    const bool concurrent = table.direction == flow::both && (their_writes_.written_after(row.token, row.from->seen) ||
-                                                              their_writes_.written_after(row.token_before, row.from->seen));
+    const bool both_ways = table.direction == flow::both;
+    const bool after_stands = both_ways && their_writes_.written_after(row.token, row.from->seen);
+    const bool before_stands = both_ways && their_writes_.written_after(row.token_before, row.from->seen);
     if (careful_) target_.savepoint();
     const lane_counters before = attempt_;
     const std::size_t refreshes_before = attempt_pending_.size();
     try {
-      decide_row(shape, row, at_before, at_after, concurrent);
+      decide_row(shape, row, at_before, at_after, before_stands, after_stands);
     } catch (const failure& f) {
       if (f.kind != failure_kind::row_refused || !careful_) throw;
       target_.rollback_to_savepoint();
@@ -516,9 +517,11 @@ void applier::decide(const run& shape, const std::vector<const planned_row*>& ro
 }
 
 void applier::decide_row(const run& shape, const planned_row& row, const owned_row& at_before, const owned_row& at_after,
-                         bool concurrent) {
+                         bool before_stands, bool after_stands) {
+  const bool concurrent = before_stands || after_stands;
   if (concurrent && to_ == side::spoke) {
-    if (shape.op != operation::refresh) ++attempt_.held_back;
+    if (before_stands != after_stands) write_other_key(row, *shape.table, at_before, at_after, before_stands);
+    else if (shape.op != operation::refresh) ++attempt_.held_back;
   } else if (concurrent) {
     lose_to_home(row, *shape.table, at_before, at_after);
   } else if (shape.op == operation::refresh) {
@@ -625,6 +628,35 @@ void applier::write_by_force(const run& shape, const planned_row& row, const own
     case operation::truncate:
     case operation::refresh:
       assert(false);
+  }
+  ++attempt_.applied;
+}
+
+// At the spoke: home has changed the row's key, and a local write stands at one of the two keys. Home's answer to that write
+// will be about its key only, so the rest of the change is made here. A write at the old key has lost already: home's row is
+// no longer there.
+void applier::write_other_key(const planned_row& row, const table_pair& table, const owned_row& at_before, const owned_row& at_after,
+                              bool before_stands) {
+  const run::row& r = row.row;
+  if (!before_stands) {
+    if (at_before.found) target_.force(table, operation::remove, r.before, nullptr, {});
+  } else {
+    std::vector<std::uint16_t> all;
+    for (std::uint16_t i = 0; i < table.columns.size(); ++i)
+      if (!r.after[i].absent()) all.push_back(i);
+    if (all.size() < table.columns.size()) {
+      hold({row.change, row.from, "its old key was written at the spoke, and the log does not carry all of its columns", {}});
+      return;
+    }
+    if (at_after.found) {
+      if (at_before.found) target_.force(table, operation::remove, r.before, nullptr, {});
+      target_.force(table, operation::update, r.after, r.after, all);
+      log_drift(row, table, "insert_exists", at_after, "written over the row that was there");
+    } else if (at_before.found) {
+      target_.force(table, operation::update, r.before, r.after, all);
+    } else {
+      target_.force(table, operation::insert, nullptr, r.after, all);
+    }
   }
   ++attempt_.applied;
 }

@@ -7,6 +7,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <atomic>
 #include <csignal>
@@ -131,9 +132,12 @@ class onlooker {
   std::jthread thread_;
 };
 
+class two_way_load;
+
 class sync_test : public ::testing::TestWithParam<std::string> {
  protected:
-  sync_test() {
+  sync_test() : sync_test(sync_home(), sync_spoke(GetParam())) {}
+  sync_test(private_postgres& h, spoke_server& s) : home_(h), spoke_(s) {
     home_db_ = home().make_database("sync");
     spoke_db_ = spoke().make_database("sync");
     link_ = home_db_;
@@ -154,18 +158,22 @@ class sync_test : public ::testing::TestWithParam<std::string> {
     at_home("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = current_database() AND NOT active");
   }
 
-  private_postgres& home() { return sync_home(); }
-  spoke_server& spoke() { return sync_spoke(GetParam()); }
+  private_postgres& home() { return home_; }
+  spoke_server& spoke() { return spoke_; }
   sql_rows at_home(const std::string& sql) { return home().query(sql, home_db_); }
   sql_rows at_spoke(const std::string& sql) { return spoke().query(sql, spoke_db_); }
   void both(const std::string& sql) { at_home(sql), at_spoke(sql); }
+  void expect_both(const std::string& sql, const sql_rows& wanted) {
+    EXPECT_EQ(at_home(sql), wanted) << "at home: " << sql;
+    EXPECT_EQ(at_spoke(sql), wanted) << "at the spoke: " << sql;
+  }
 
   void write_config(const std::string& more_tables = "", const std::string& more = "") {
     for (const char* name : {"duet.yaml", "other.yaml"})  // the same link; another address of the status page
       write_file(folder_.file(name),
-                 "link: " + link_ + "\nhome:\n  url: postgresql://postgres@127.0.0.1:" + std::to_string(home().port()) + "/" + home_db_ +
-                     "\n  tls: { mode: disable }\nspoke:\n  url: mysql://root@127.0.0.1:" + std::to_string(spoke().port()) + "/" +
-                     spoke_db_ + "\n  tls: { mode: disable }\nstatus: { listen: 127.0.0.1:" + std::to_string(find_free_port()) +
+                 "link: " + link_ + "\nhome:\n  url: postgresql://postgres@127.0.0.1:" + std::to_string(home_port_ ? home_port_ : home().port()) + "/" + home_db_ +
+                     "\n  tls: { mode: disable }\nspoke:\n  url: mysql://root@127.0.0.1:" + std::to_string(spoke_port_ ? spoke_port_ : spoke().port()) +
+                     "/" + spoke_db_ + "\n  tls: { mode: disable }\nstatus: { listen: 127.0.0.1:" + std::to_string(find_free_port()) +
                      " }\ntables:\n  - home: public.counter\n  - home: public.kv\n" + more_tables + more);
   }
   std::string config_file() const { return folder_.file("duet.yaml"); }
@@ -188,6 +196,19 @@ class sync_test : public ::testing::TestWithParam<std::string> {
     hub_ = start_hub();
     ASSERT_TRUE(streams(*hub_)) << hub_->output();
   }
+
+  void stop_hub() {
+    hub_->signal(SIGTERM);
+    const auto code = hub_->wait(60s);
+    ASSERT_TRUE(code) << hub_->output();
+    ASSERT_EQ(*code, 0) << hub_->output();
+  }
+  // `duet status`, as an operator's program reads it.
+  nlohmann::json status() {
+    const auto r = run({DUET_BINARY, "status", "--json", "-c", config_file()}, 60s);
+    return nlohmann::json::parse(r.output);
+  }
+  static std::string quote(const std::string& text) { return "'" + text + "'"; }
 
   // A row written on each side has arrived on the other one, so all before it has: a lane keeps its log's order. Home's row
   // goes second, so what home decided about the spoke's rows has arrived too.
@@ -215,6 +236,32 @@ class sync_test : public ::testing::TestWithParam<std::string> {
     EXPECT_EQ(at_spoke("SELECT table_name, operation, reason FROM duet.held WHERE link = '" + link_ + "'"), sql_rows{});
   }
 
+  using contents = std::vector<sql_rows>;
+  contents everything() {
+    contents all;
+    for (const char* sql : {"SELECT pair, half, value FROM counter ORDER BY pair, half", "SELECT id, n, v FROM kv ORDER BY id"})
+      all.push_back(at_home(sql)), all.push_back(at_spoke(sql));
+    return all;
+  }
+  void both_write(int id) {
+    at_home("INSERT INTO kv VALUES (" + std::to_string(2 * id + 1) + ", 1, 'home')");
+    at_spoke("INSERT INTO kv VALUES (" + std::to_string(2 * id) + ", 1, 'spoke')");
+  }
+  void refuses_and_changes_nothing(const ::testing::Matcher<const std::string&>& saying) {
+    const contents before = everything();
+    for (int again : {1, 2}) {  // it is no better the second time
+      const auto hub = start_hub();
+      const auto code = hub->wait(60s);
+      ASSERT_TRUE(code) << "try " << again << ": it runs:\n" << hub->output();
+      EXPECT_EQ(*code, 4) << hub->output();
+      EXPECT_THAT(hub->output(), saying);
+      EXPECT_EQ(everything(), before);
+    }
+  }
+
+  // After a load that was stopped and settled: each transaction is there once, and was never seen by halves.
+  void expect_all_there(const two_way_load&);
+
   // A word to make a run again: DUET_SEED=n.
   unsigned seed() {
     const char* given = std::getenv("DUET_SEED");
@@ -226,7 +273,12 @@ class sync_test : public ::testing::TestWithParam<std::string> {
   temporary_folder folder_{"sync"};
   std::string home_db_, spoke_db_, link_;
   std::unique_ptr<child_process> hub_;
+  std::uint16_t home_port_ = 0, spoke_port_ = 0;  // of what stands between the hub and a server; 0: nothing
   int hubs_ = 0, marks_ = 0;
+
+ private:
+  private_postgres& home_;
+  spoke_server& spoke_;
 };
 
 // Both applications and both onlookers.
@@ -253,5 +305,21 @@ class two_way_load {
   application home_, spoke_;
   onlooker sees_home_, sees_spoke_;
 };
+
+inline void sync_test::expect_all_there(const two_way_load& load) {
+  expect_equal();
+  load.expect_no_half_pair();
+  const auto counted = [&](const application& a, const char* pair) {
+    const std::string sql = std::string("SELECT value FROM counter WHERE pair = ") + pair;
+    const std::uint64_t n = std::stoull(at_home(sql).at(0).at(0).value());
+    EXPECT_GT(a.committed(), 20u);
+    EXPECT_GE(n, a.committed());
+    EXPECT_LE(n, a.committed() + a.doubtful());
+  };
+  counted(load.home(), "-1");
+  counted(load.spoke(), "-2");
+  EXPECT_EQ(at_home("SELECT pair FROM counter WHERE pair >= 0 GROUP BY pair HAVING sum(value) <> " + std::to_string(pair_sum)), sql_rows{});
+  EXPECT_EQ(at_home("SELECT type, table_name FROM duet.conflict_log WHERE link = '" + link_ + "'"), sql_rows{});
+}
 
 }  // namespace duet::testing

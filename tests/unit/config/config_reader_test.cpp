@@ -72,7 +72,6 @@ tuning:
   spill: { max: 1GB, dir: /tmp }
   batch_rows: 500
   heartbeat: 5s
-  statement_timeout: 2m
 )";
 
 TEST_F(config_reader, reads_the_whole_contract) {
@@ -112,7 +111,6 @@ TEST_F(config_reader, reads_the_whole_contract) {
   EXPECT_EQ(c.tune.spill_dir, "/tmp");
   EXPECT_EQ(c.tune.batch_rows_max, 500u);
   EXPECT_EQ(c.tune.heartbeat_s, 5);
-  EXPECT_EQ(c.tune.statement_timeout_s, 120);
 }
 
 TEST_F(config_reader, uses_defaults_for_what_is_left_out) {
@@ -186,7 +184,7 @@ const broken broken_tails[] = {
     {"tables:\n  - home: public.a\ntuning:\n  batch_rows: 0\n", "bad_number", 7},
     {"tables:\n  - home: public.a\ntuning:\n  batch_rows: 2k\n", "bad_number", 7},
     {"tables:\n  - home: public.a\ntuning:\n  heartbeat: 500ms\n", "bad_duration", 7},
-    {"tables:\n  - home: public.a\ntuning:\n  statement_timeout: [60]\n", "wrong_type", 7},
+    {"tables:\n  - home: public.a\ntuning:\n  heartbeat: [60]\n", "wrong_type", 7},
     {"tables:\n  - home: public.a\ntuning:\n  spill:\n    dir: /there/is/no/such/folder\n", "bad_spill_dir", 8},
     {"tables:\n  - home: public.a\ntuning:\n  spill: 4GB\n", "wrong_type", 7},
     {"tables:\n  - home: public.a\ntuning:\n  heart: 4\n", "unknown_key", 7},
