@@ -63,6 +63,7 @@ applier::applier(side to, target& t, const mapping& m, const config& c, change_r
       if (table_name(t) == table && table_token(t) == token) link_.stopped_tables[t.id] = true;
   }
   held_keys_ = held_.size();
+  link_.log_is_known[static_cast<int>(from_)] = found_last_;
 }
 
 void applier::work(std::stop_token stop, log_position decisions_from, std::chrono::milliseconds drain_limit) {
@@ -110,6 +111,7 @@ void applier::consume(change_block* block) {
         break;
       case record_kind::progress:
         progress_ = just_before(static_cast<const transaction_end&>(*r).read_up_to);
+        require_last_found(progress_);
         break;
     }
   }
@@ -132,10 +134,9 @@ void applier::take_begin(const transaction_begin& b) {
     // The log must still hold the transaction that the control row names; another one in its place is another history.
     if (b.position == control_.position && b.fingerprint == control_.fingerprint) {
       found_last_ = true;
+      link_.log_is_known[static_cast<int>(from_)] = true;
     } else if (b.position >= control_.position) {
-      throw failure(failure_kind::history_changed,
-                    std::string("the log of ") + std::string(name(from_)) + " does not hold the transaction that was applied last: " +
-                        (b.position == control_.position ? "another one is in its place" : "there is none at its position"));
+      refuse_history(b.position == control_.position ? "another one is in its place" : "there is none at its position");
     }
   }
   if (skipping_) return;
@@ -143,6 +144,16 @@ void applier::take_begin(const transaction_begin& b) {
   current_ = &origins_.back();
   current_fingerprint_ = b.fingerprint;
   if (b.position.value <= link_.careful_until[static_cast<int>(to_)]) careful_ = true;
+}
+
+// Each start of a hub writes to both logs, so that a log which is another one gets to the position, or past it, at once.
+void applier::require_last_found(log_position read) const {
+  if (!found_last_ && read >= control_.position) refuse_history("there is none at its position");
+}
+
+void applier::refuse_history(const char* what) const {
+  throw failure(failure_kind::history_changed, "the log of " + std::string(name(from_)) +
+                                                   " does not hold the transaction that was applied last: " + what);
 }
 
 bool applier::waits(const change_record& c) const {
@@ -205,6 +216,7 @@ bool applier::convert(const change_record& c, const table_pair& table, run::row&
 void applier::take_end(const transaction_end& e) {
   assert(in_transaction_);
   in_transaction_ = false;
+  require_last_found(just_before(e.read_up_to));
   if (skipping_) {
     skipping_ = false;
     return;
@@ -254,6 +266,10 @@ void applier::write_batch(bool whole) {
       release_blocks(block_ != nullptr);
     }
     return;
+  }
+  while (!link_.log_is_known[static_cast<int>(to_)]) {
+    if (stop_.stop_requested()) throw stopping();
+    std::this_thread::sleep_for(5ms);
   }
   while (decisions_from_ && !their_writes_.wait_read(decisions_from_, 500ms, stop_))
     if (stop_.stop_requested()) throw stopping();
@@ -373,6 +389,7 @@ void applier::release_blocks(bool keep_current) {
 
 void applier::heartbeat() {
   if (open_ || in_transaction_ || !planner_.empty() || !holds_.empty()) return;
+  if (!link_.log_is_known[0] || !link_.log_is_known[1]) return;
   if (clock::now() - last_commit_ < std::chrono::seconds(config_.tune.heartbeat_s)) return;
   const bool news = heartbeat_due_ && (done_ != control_.position || seen_ != control_.floor);
   if (progress_.value > done_.value + progress_worth_a_commit) {
@@ -688,6 +705,7 @@ void applier::hold(const held_change& h) {
   if (c.op == operation::truncate) {
     e.key = "{}";
     e.token = table_token(table);
+    if (held_.insert(e.token).second) attempt_held_.push_back(e.token);
   } else {
     std::vector<cell> cells(c.columns);
     if (c.has_before) {

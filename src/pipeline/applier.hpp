@@ -34,6 +34,9 @@ namespace duet::pipeline {
 struct link_state {
   explicit link_state(std::size_t tables) : stopped_tables(tables) {}
   std::vector<std::atomic<bool>> stopped_tables;   // by table id: a TRUNCATE waits for a decision
+  // By side: its log was found to hold the transaction that was applied last. Before, it may be another history, of which
+  // the other side knows nothing: until both logs are known, nothing is written to either side.
+  std::atomic<bool> log_is_known[2] = {};
   // The last source transaction per target side that was too large to be tried again from memory and had a row refused:
   // the next time it comes, each statement gets a savepoint.
   std::atomic<std::uint64_t> careful_until[2] = {};
@@ -70,6 +73,8 @@ class applier {
 
   // reading blocks
   void consume(change_block*);
+  void require_last_found(log_position read) const;
+  [[noreturn]] void refuse_history(const char* what) const;
   void take_begin(const transaction_begin&);
   void take_change(const change_record&);
   void plan(const change_record&);
