@@ -289,6 +289,7 @@ void applier::write_batch(bool whole) {
         streamed_ = true;
         planner_.clear();
         holds_.clear();
+        arena_.clear();
         release_blocks(block_ != nullptr);
       }
       return;
