@@ -171,9 +171,11 @@ class sync_test : public ::testing::TestWithParam<std::string> {
   void write_config(const std::string& more_tables = "", const std::string& more = "") {
     for (const char* name : {"duet.yaml", "other.yaml"})  // the same link; another address of the status page
       write_file(folder_.file(name),
-                 "link: " + link_ + "\nhome:\n  url: postgresql://postgres@127.0.0.1:" + std::to_string(home_port_ ? home_port_ : home().port()) + "/" + home_db_ +
-                     "\n  tls: { mode: disable }\nspoke:\n  url: mysql://root@127.0.0.1:" + std::to_string(spoke_port_ ? spoke_port_ : spoke().port()) +
-                     "/" + spoke_db_ + "\n  tls: { mode: disable }\nstatus: { listen: 127.0.0.1:" + std::to_string(find_free_port()) +
+                 "link: " + link_ + "\nhome:\n  url: postgresql://postgres@127.0.0.1:" +
+                     std::to_string(home_port_ ? home_port_ : home().port()) + "/" + home_db_ +
+                     "\n  tls: { mode: disable }\nspoke:\n  url: mysql://root@127.0.0.1:" +
+                     std::to_string(spoke_port_ ? spoke_port_ : spoke().port()) + "/" + spoke_db_ +
+                     "\n  tls: { mode: disable }\nstatus: { listen: 127.0.0.1:" + std::to_string(find_free_port()) +
                      " }\ntables:\n  - home: public.counter\n  - home: public.kv\n" + more_tables + more);
   }
   std::string config_file() const { return folder_.file("duet.yaml"); }
@@ -208,16 +210,15 @@ class sync_test : public ::testing::TestWithParam<std::string> {
     const auto r = run({DUET_BINARY, "status", "--json", "-c", config_file()}, 60s);
     return nlohmann::json::parse(r.output);
   }
-  static std::string quote(const std::string& text) { return "'" + text + "'"; }
 
   // A row written on each side has arrived on the other one, so all before it has: a lane keeps its log's order. Home's row
   // goes second, so what home decided about the spoke's rows has arrived too.
   void settle(child_process& hub) {
-    const std::string mark = "'mark " + std::to_string(++marks_) + "'";
-    const auto value = [](const sql_rows& r) { return r.empty() ? "" : "'" + r[0][0].value_or("") + "'"; };
+    const std::string mark = "mark " + std::to_string(++marks_);
+    const auto value = [](const sql_rows& r) { return r.empty() ? std::string() : r[0][0].value_or(""); };
     const auto arrives = [&](int id, bool from_home) {
       const std::string row = std::to_string(id), remove = "DELETE FROM kv WHERE id = " + row,
-                        insert = "INSERT INTO kv VALUES (" + row + ", 0, " + mark + ")", look = "SELECT v FROM kv WHERE id = " + row;
+                        insert = "INSERT INTO kv VALUES (" + row + ", 0, '" + mark + "')", look = "SELECT v FROM kv WHERE id = " + row;
       if (from_home) at_home(remove), at_home(insert);
       else at_spoke(remove), at_spoke(insert);
       return eventually([&] { return value(from_home ? at_spoke(look) : at_home(look)) == mark || !hub.running(); }, 90s);
