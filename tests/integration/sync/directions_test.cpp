@@ -65,7 +65,8 @@ TEST_P(directions, a_column_and_a_key_of_another_name_are_the_same_and_an_exclud
           "ALTER TABLE customer REPLICA IDENTITY FULL");
   at_spoke("CREATE TABLE client (client_no bigint PRIMARY KEY, name varchar(40), city varchar(40), score int NOT NULL DEFAULT 7) "
            "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin");
-  sync("  - home: public.customer\n    spoke: client\n    columns: { id: client_no, full_name: name }\n    exclude: [internal_memo, score]\n");
+  sync("  - home: public.customer\n    spoke: client\n    columns: { id: client_no, full_name: name }\n"
+       "    exclude: [internal_memo, score]\n");
   if (HasFatalFailure()) return;
   at_home("INSERT INTO customer VALUES (1, 'Ada', 'Paris', 'of home'), (2, 'Grace', 'Rome', 'of home'), (3, 'Mary', 'Oslo', 'of home')");
   at_spoke("INSERT INTO client VALUES (11, 'Alan', 'Bonn', 1), (12, 'Kurt', 'Wien', 1), (13, 'Emil', 'Bern', 1)");

@@ -29,7 +29,8 @@ class large_transaction : public sync_test {
       from += std::string(from.empty() ? "" : ", ") + digits + " AS " + name;
       value += std::string(value.empty() ? "" : " + ") + name + ".d * " + std::to_string(scale);
     }
-    return "INSERT INTO big SELECT " + std::to_string(first) + " + " + value + ", 0, 'forty characters in each and every row...' FROM " + from;
+    return "INSERT INTO big SELECT " + std::to_string(first) + " + " + value + ", 0, 'forty characters in each and every row...' FROM " +
+           from;
   }
   // VmHWM: the most memory that the hub has had so far.
   static std::uint64_t peak_kib(const child_process& hub) {
@@ -96,7 +97,8 @@ TEST_P(large_transaction, arrives_whole_both_ways_also_when_the_hub_is_killed_in
   for (const bool from_home : {true, false}) {
     SCOPED_TRACE(from_home ? "from home" : "from the spoke");
     const int first = from_home ? 1 : 10000000;
-    const std::string rows = "SELECT count(*) FROM big WHERE id >= " + std::to_string(first) + " AND id < " + std::to_string(first + row_count());
+    const std::string rows = "SELECT count(*) FROM big WHERE id >= " + std::to_string(first) + " AND id < " +
+                             std::to_string(first + row_count());
     size_before_ = std::stol(*home().scalar("SELECT pg_relation_size('big')", home_db_));
     watcher looks(server(!from_home), database(!from_home), rows, row_count());
     server(from_home).exec(insert(first), database(from_home));

@@ -55,7 +55,8 @@ class older_copy : public sync_test {
   sql_rows at_other(const std::string& sql) { return at_home_is_restored() ? at_spoke(sql) : at_home(sql); }
   // Grows with the log.
   std::pair<std::string, std::uint64_t> log_end() {
-    if (at_home_is_restored()) return {"", std::stoull(at_home("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn").at(0).at(0).value())};
+    if (at_home_is_restored())
+      return {"", std::stoull(at_home("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn").at(0).at(0).value())};
     const auto r = spoke().query(spoke().is_mariadb() ? "SHOW MASTER STATUS" : "SHOW BINARY LOG STATUS");
     return {r.at(0).at(0).value(), std::stoull(r.at(0).at(1).value())};
   }

@@ -52,15 +52,16 @@ TEST_P(outage, a_spoke_that_stands_still_while_home_writes_costs_nothing_but_tim
   long last = 0;
   const std::string value(2000, 'x');
   while (std::chrono::steady_clock::now() < until) {
-    at_home("INSERT INTO kv SELECT i, 0, '" + value + "' FROM generate_series(" + std::to_string(last + 1) + ", " + std::to_string(last + 100) +
-            ") i");
+    at_home("INSERT INTO kv SELECT i, 0, '" + value + "' FROM generate_series(" + std::to_string(last + 1) + ", " +
+            std::to_string(last + 100) + ") i");
     last += 100;
     EXPECT_EQ(walsender(), before);
     std::this_thread::sleep_for(200ms);
   }
   EXPECT_GT(hub()["lanes"]["home_to_spoke"]["lag_ms"].get<int>(), 1000);
   spoke().sigcont();
-  ASSERT_TRUE(eventually([&] { return at_spoke("SELECT count(*) FROM kv WHERE id > 0") == sql_rows{{std::to_string(last)}}; }, 60s)) << hub_->output();
+  const sql_rows all = {{std::to_string(last)}};
+  ASSERT_TRUE(eventually([&] { return at_spoke("SELECT count(*) FROM kv WHERE id > 0") == all; }, 60s)) << hub_->output();
   EXPECT_EQ(walsender(), before) << "home has dropped the reader of its log";
   settle(*hub_);
   if (HasFatalFailure()) return;
