@@ -296,7 +296,7 @@ void bits_with_bits(const type& home, const type& spoke, pairing& p) {
   if (home.bits != spoke.bits) refuse(p, "bit strings must have the same length on both sides");
 }
 
-void uuid_with_uuid(const type&, const type&, pairing&) {}
+void uuid_with_uuid(const type&, const type&, pairing& p) { p.held = {"UUIDs of version 8 and above that MariaDB refuses"}; }
 
 void uuid_with_text(const type&, const type& spoke, pairing& p) {
   if (characters_of(spoke) >= 0 && characters_of(spoke) < 36) return refuse(p, "a UUID needs char(36), varchar(36) or binary(16)");
@@ -309,6 +309,14 @@ void uuid_with_bytes(const type&, const type& spoke, pairing& p) {
   p.to_spoke = with(code::uuid_to_bytes);
   p.to_home = with(code::bytes_to_uuid);
   if (!spoke.fixed) p.held = {"values that have not exactly 16 bytes"};
+}
+
+// The server's own catalog shows '?' for each character of a label that is beyond U+FFFF.
+bool has_unclear_label(const type& spoke) {
+  if (spoke.kind != value_kind::enumeration && spoke.kind != value_kind::set) return false;
+  const std::string charset = lower(spoke.charset);
+  const bool beyond = charset == "utf8mb4" || charset.starts_with("utf16") || charset == "utf32" || charset == "gb18030";
+  return beyond && std::any_of(spoke.labels.begin(), spoke.labels.end(), [](const auto& l) { return l.find('?') != std::string::npos; });
 }
 
 bool has_all(const std::vector<std::string>& all, const std::vector<std::string>& some) {
@@ -363,7 +371,7 @@ constexpr contract_row rows[] = {
     {kind::decimal, kind::decimal, "numeric", "decimal", grade::exact, "NaN, infinity, digits that the target has no room for",
      "zeros at the end of a fraction follow the target's scale", nullptr, decimal_with_decimal},
     {kind::real, kind::real, "real, double precision", "float, double", grade::declared_loss, "NaN, infinity",
-     "exact between equal precisions; a double rounded to a float loses digits", nullptr, real_with_real},
+     "exact between equal precisions, but for -0, which MariaDB stores as 0; a double rounded to a float loses digits", nullptr, real_with_real},
     {kind::text, kind::text, "char, varchar, text", "char, varchar, tinytext to longtext", grade::exact,
      "text too long, with U+0000 (towards PostgreSQL), with characters that the character set lacks, with blanks at its end for CHAR", "", nullptr,
      text_with_text},
@@ -396,7 +404,7 @@ constexpr contract_row rows[] = {
     {kind::json, kind::text, "json, jsonb", "longtext and other text (JSON of MariaDB)", grade::declared_loss, "text that is not valid JSON",
      "exact between json and text; jsonb has its own spelling", nullptr, json_with_json},
     {kind::bits, kind::bits, "bit(n)", "bit(n)", grade::exact, "", "n must be equal", nullptr, bits_with_bits},
-    {kind::uuid, kind::uuid, "uuid", "uuid (MariaDB)", grade::exact, "", "", nullptr, uuid_with_uuid},
+    {kind::uuid, kind::uuid, "uuid", "uuid (MariaDB)", grade::exact, "UUIDs of version 8 and above that MariaDB refuses", "", nullptr, uuid_with_uuid},
     {kind::uuid, kind::text, "uuid", "char(36), varchar(36)", grade::exact, "text that is not a UUID in lower case with hyphens", "", nullptr,
      uuid_with_text},
     {kind::uuid, kind::bytes, "uuid", "binary(16)", grade::exact, "", "the bytes in the order of the text", nullptr, uuid_with_bytes},
@@ -424,6 +432,10 @@ pairing pair_types(const column_type& home, const column_type& spoke) {
   for (const auto& row : rows) {
     if (row.home_kind != home.kind || row.spoke_kind != spoke.kind || (row.applies && !row.applies(home, spoke))) continue;
     row.decide(home, spoke, p);
+    if (p.is != grade::refused && has_unclear_label(spoke)) {
+      refuse(p, "its catalog shows a label with '?', which may stand for a character beyond U+FFFF; give the label another name, or the column a "
+                "character set such as utf8mb3 or latin1");
+    }
     return p;
   }
   if (home.kind == value_kind::other) {

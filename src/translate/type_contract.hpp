@@ -12,6 +12,9 @@
 //     a type that keeps them.
 //   - BINARY(n) takes values of exactly n bytes; others are held rather than filled with zero bytes.
 //   - A UUID as text is 36 characters in lower case; any other spelling is held, because keys are compared bytewise.
+//   - -0 and 0 are one number: MariaDB stores both as 0.
+//   - The catalogs of MySQL and MariaDB show '?' for a character beyond U+FFFF in a label, so a label with '?' is refused,
+//     but for a column whose character set has no such characters.
 //   - TIMESTAMP ends in 2038. A catalog that knows its server goes on until 2106 (MariaDB 11.5) says so by is_unsigned.
 #pragma once
 

@@ -83,6 +83,8 @@ std::vector<type_pair> all_types() {
       {"numbers", "d_unsigned", "numeric(10,3)", "decimal(10,3) unsigned", natural(9999999), plain, {{"-0.001", "negative"}}},
       {"numbers", "f4", "real", "float", real(32), quoted, not_finite},
       {"numbers", "f8", "double precision", "double", real(64), quoted, not_finite},
+      {"numbers", "f8_zero", "double precision", "double", zeros(), quoted, {}, {}, bytewise, "mysql"},
+      {"numbers", "f8_zero", "double precision", "double", zeros(), quoted, {}, {}, as_number, "mariadb"},  // it stores -0 as 0
 
       {"texts", "c", "char(10)", "char(10)", text(10), quoted, {}, zero_in_text},
       {"texts", "v", "varchar(40)", "varchar(40)", text(40), quoted, {}, zero_in_text},

@@ -158,7 +158,7 @@ values real(int bits) {
     for (float e : {f::max(), f::lowest(), f::min(), f::denorm_min(), f::epsilon(), 0.1f, -1.5f, 16777216.f, 16777215.f, 1e10f})
       v.edges.push_back(scientific(e));
   } else {
-    for (double e : {g::max(), g::lowest(), g::min(), g::epsilon(), 0.1, -1.5, 9007199254740992., 9007199254740991., 1e22, 1e-5, 1. / 3})
+    for (double e : {g::max(), g::lowest(), g::min(), g::denorm_min(), g::epsilon(), 0.1, -1.5, 9007199254740992., 9007199254740991., 1e22, 1e-5, 1. / 3})
       v.edges.push_back(scientific(e));
   }
   v.edges.push_back("0");
@@ -168,10 +168,14 @@ values real(int bits) {
     for (;;) {
       const double r = bits == 32 ? static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(d.bits())))
                                   : std::bit_cast<double>(d.bits());
-      if (std::isnormal(r)) return scientific(r);
+      if (std::isfinite(r) && r != 0) return scientific(r);
     }
   };
   return v;
+}
+
+values zeros() {
+  return {{"0", "-0"}, [](dice& d) { return d.one_in(2) ? "0" : "-0"; }};
 }
 
 values truth() {

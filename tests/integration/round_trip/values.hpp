@@ -32,6 +32,7 @@ values whole(std::int64_t low, std::int64_t high);
 values natural(std::uint64_t high);
 values decimal(int digits, int fraction);
 values real(int bits);                        // finite: any bits, whole numbers, tenths
+values zeros();                               // 0 and -0
 values truth();
 values years();
 

@@ -370,6 +370,24 @@ TEST(conversion, holds_labels_that_the_other_side_lacks) {
   EXPECT_THAT(to_home(e({"small"}), text_type(9, false, "utf8mb4"), "tiny"), gives(held));
 }
 
+TEST(conversion, refuses_labels_that_the_spokes_catalog_may_not_show_as_they_are) {
+  for (const auto kind : {value_kind::enumeration, value_kind::set}) {
+    column_type t = labels_type(kind, {"a", "who?"});
+    for (const char* charset : {"utf8mb4", "utf16", "utf32"}) {
+      t.charset = charset;
+      EXPECT_EQ(pair_types(text_type(), t).is, grade::refused) << charset;
+      EXPECT_THAT(pair_types(text_type(), t).refusal, HasSubstr("beyond U+FFFF")) << charset;
+    }
+    for (const char* charset : {"utf8mb3", "latin1"}) {
+      t.charset = charset;
+      EXPECT_NE(pair_types(text_type(), t).is, grade::refused) << charset;
+    }
+    t.charset = "utf8mb4";
+    t.labels = {"a", "\xe6\xbc\xa2"};
+    EXPECT_NE(pair_types(text_type(), t).is, grade::refused);
+  }
+}
+
 TEST(conversion, orders_set_labels_as_the_set_does) {
   const column_type s = labels_type(value_kind::set, {"a", "b", "c d"});
   EXPECT_THAT(to_spoke(text_type(), s, ""), gives(""));
