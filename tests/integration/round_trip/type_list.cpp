@@ -6,36 +6,49 @@ namespace duet::testing {
 
 namespace {
 
-constexpr const char *range = "out of the range", *nan = "NaN and infinity", *is_infinite = "infinity does not exist", *bc = "before Christ",
-                     *beyond = "after 9999", *zero_date = "zero date", *zero_part = "zero month or day", *no_day = "a day that does not exist",
-                     *year_zero = "in the year 0", *too_long = "longer than", *charset = "character set lacks", *blanks = "ends with blanks",
-                     *zero_character = "U+0000", *no_label = "no such label", *no_uuid = "not a UUID", *boolean = "neither 0 nor 1",
+constexpr const char *range = "out of the range", *nan = "NaN and infinity", *is_infinite = "infinity does not exist",
+                     *bc = "before Christ", *beyond = "after 9999", *zero_date = "zero date", *zero_part = "zero month or day",
+                     *no_day = "a day that does not exist", *year_zero = "in the year 0", *too_long = "longer than",
+                     *charset = "character set lacks", *blanks = "ends with blanks", *zero_character = "U+0000",
+                     *no_label = "no such label", *no_uuid = "not a UUID", *boolean = "neither 0 nor 1",
                      *day_long = "beyond 24 hours", *negative_time = "a negative time", *inexact = "can't be kept exactly",
                      *too_deep = "nested too deeply", *half_pair = "half a surrogate", *no_json = "not a valid JSON";
 
-const std::vector<refused> bad_days = {{"'infinity'", is_infinite}, {"'-infinity'", is_infinite}, {"'0044-03-15 BC'", bc},
-                                       {"'10000-01-01'", beyond}};
-const std::vector<refused> bad_moments = {{"'infinity'", is_infinite}, {"'-infinity'", is_infinite}, {"'0001-12-31 23:59:59 BC'", bc},
+const std::vector<refused> bad_days = {
+    {"'infinity'", is_infinite}, {"'-infinity'", is_infinite}, {"'0044-03-15 BC'", bc}, {"'10000-01-01'", beyond}};
+const std::vector<refused> bad_moments = {{"'infinity'", is_infinite},
+                                          {"'-infinity'", is_infinite},
+                                          {"'0001-12-31 23:59:59 BC'", bc},
                                           {"'10000-01-01 00:00:00'", beyond}};
-const std::vector<refused> zero_days = {{"'0000-00-00'", zero_date}, {"'2024-00-10'", zero_part}, {"'2024-10-00'", zero_part},
-                                        {"'2023-02-29'", no_day}, {"'0000-01-01'", year_zero}};
-const std::vector<refused> zero_moments = {{"'0000-00-00 00:00:00'", zero_date}, {"'2024-00-10 10:00:00'", zero_part},
-                                           {"'2023-02-31 10:00:00'", no_day}};
-const std::vector<refused> no_instants = {{"'1970-01-01 00:00:00'", range}, {"'1969-12-31 23:59:59'", range},
-                                          {"'2038-01-19 03:14:08'", range, "mysql"}, {"'2106-02-07 06:28:16'", range}, {"'infinity'", is_infinite}};
+const std::vector<refused> zero_days = {{"'0000-00-00'", zero_date},
+                                        {"'2024-00-10'", zero_part},
+                                        {"'2024-10-00'", zero_part},
+                                        {"'2023-02-29'", no_day},
+                                        {"'0000-01-01'", year_zero}};
+const std::vector<refused> zero_moments = {
+    {"'0000-00-00 00:00:00'", zero_date}, {"'2024-00-10 10:00:00'", zero_part}, {"'2023-02-31 10:00:00'", no_day}};
+const std::vector<refused> no_instants = {{"'1970-01-01 00:00:00'", range},
+                                          {"'1969-12-31 23:59:59'", range},
+                                          {"'2038-01-19 03:14:08'", range, "mysql"},
+                                          {"'2106-02-07 06:28:16'", range},
+                                          {"'infinity'", is_infinite}};
 const std::vector<refused> zero_instant = {{"'0000-00-00 00:00:00'", zero_date}};
 const std::vector<refused> long_times = {{"'-00:00:01'", negative_time}, {"'24:00:01'", day_long}, {"'838:59:59'", day_long}};
 const std::vector<refused> not_finite = {{"'NaN'", nan}, {"'Infinity'", nan}, {"'-Infinity'", nan}};
 const std::vector<refused> zero_in_text = {{"CONCAT('a', CHAR(0 USING utf8mb4), 'b')", zero_character}};
-const std::vector<refused> other_uuids = {{"'6F9619FF-8B86-D011-B42D-00C04FC964FF'", no_uuid}, {"'6f9619ff8b86d011b42d00c04fc964ff'", no_uuid}, {"''", no_uuid}};
-const std::vector<refused> refused_uuids = {{"'01234567-89ab-cdef-0123-456789abcd00'", "not a value of column u_u", "", false},  // by MariaDB
-                                            {"'01234567-89ab-8def-80ff-456789abcd00'", "not a value of column u_u", "", false}};
-const std::vector<refused> no_documents = {{"(repeat('[', 101) || repeat(']', 101))::json", too_deep, "mysql"},
-                                           {"'[0.12345678901234567890]'", inexact, "mysql"},
-                                           {"'1e400'", inexact, "mysql"},
-                                           {"(repeat('[', 40) || repeat(']', 40))::json", "violates check constraint", "mariadb", false}};
+const std::vector<refused> other_uuids = {
+    {"'6F9619FF-8B86-D011-B42D-00C04FC964FF'", no_uuid}, {"'6f9619ff8b86d011b42d00c04fc964ff'", no_uuid}, {"''", no_uuid}};
+const std::vector<refused> refused_uuids = {
+    {"'01234567-89ab-cdef-0123-456789abcd00'", "not a value of column u_u", "", false},  // by MariaDB
+    {"'01234567-89ab-8def-80ff-456789abcd00'", "not a value of column u_u", "", false}};
+const std::vector<refused> no_documents = {
+    {"(repeat('[', 101) || repeat(']', 101))::json", too_deep, "mysql"},
+    {"'[0.12345678901234567890]'", inexact, "mysql"},
+    {"'1e400'", inexact, "mysql"},
+    {"(repeat('[', 40) || repeat(']', 40))::json", "violates check constraint", "mariadb", false}};
 const std::vector<refused> no_binary_documents = {{R"('{"a": "\u0000"}')", zero_character}};
-const std::vector<refused> no_binary_texts = {{"'{'", no_json}, {"''", no_json}, {R"('{"a": "\u0000"}')", zero_character}, {R"('["\ud800"]')", half_pair}};
+const std::vector<refused> no_binary_texts = {
+    {"'{'", no_json}, {"''", no_json}, {R"('{"a": "\u0000"}')", zero_character}, {R"('["\ud800"]')", half_pair}};
 const std::vector<refused> no_json_text = {{"'{'", no_json}, {"''", no_json}};
 
 std::vector<refused> joined(std::vector<refused> a, const std::vector<refused>& b) {
@@ -43,7 +56,8 @@ std::vector<refused> joined(std::vector<refused> a, const std::vector<refused>& 
   return a;
 }
 
-const std::vector<std::string> mood = {"sad", "ok", "it's \xe6\xbc\xa2", "Very Happy"}, colours = {"red", "green", "bl\xc3\xa4u", "x y", "it's"};
+const std::vector<std::string> mood = {"sad", "ok", "it's \xe6\xbc\xa2", "Very Happy"},
+                               colours = {"red", "green", "bl\xc3\xa4u", "x y", "it's"};
 const std::string mood_enum = "enum('sad', 'ok', 'it''s \xe6\xbc\xa2', 'Very Happy', 'at the spoke')",
                   colour_labels = "('red', 'green', 'bl\xc3\xa4u', 'x y', 'it''s')";
 
@@ -51,8 +65,9 @@ std::vector<type_pair> all_types() {
   using enum written;
   using enum compared;
   constexpr std::int64_t top = 0x7fffffffffffffff;
+  // clang-format off
   return {
-      // table     column     home             spoke                 values                         SQL     not for the spoke         not for home
+      // table, column, home, spoke, values, how they are written, what the spoke can't keep, what home can't keep
       {"numbers", "i2", "smallint", "smallint", whole(-32768, 32767)},
       {"numbers", "i4", "integer", "int", whole(-2147483648, 2147483647)},
       {"numbers", "i8", "bigint", "bigint", whole(-top - 1, top)},
@@ -69,7 +84,8 @@ std::vector<type_pair> all_types() {
        {{"-1", range}, {"18446744073709551616", range}, {"'NaN'", nan}}},
       {"numbers", "n4", "numeric", "int unsigned", natural(0xffffffff), plain,
        {{"0.5", "a fraction"}, {"4294967296", range}, {"-1", range}, {"'Infinity'", nan}}, {}, as_number},
-      {"numbers", "d8", "bigint", "decimal(22,2)", whole(-top - 1, top), plain, {}, {{"0.01", "a fraction"}, {"9223372036854775808", range}}},
+      {"numbers", "d8", "bigint", "decimal(22,2)", whole(-top - 1, top), plain, {},
+       {{"0.01", "a fraction"}, {"9223372036854775808", range}}},
       {"numbers", "yes", "boolean", "tinyint(1)", truth(), plain, {}, {{"2", boolean}, {"-1", boolean}}},
       {"numbers", "yes_bit", "boolean", "bit(1)", truth()},
       {"numbers", "y", "smallint", "year", years(), plain, {{"1900", "YEAR"}, {"2156", "YEAR"}, {"-1", "YEAR"}}},
@@ -91,32 +107,45 @@ std::vector<type_pair> all_types() {
       {"texts", "t", "text", "text", text(2000), quoted, {{"repeat('x', 65536)", too_long}}, zero_in_text},
       {"texts", "t_long", "text", "longtext", text(20000), quoted, {}, zero_in_text},
       {"texts", "t_medium", "text", "mediumtext", text(300), quoted, {}, zero_in_text},
-      {"texts", "t_tiny", "text", "tinytext", text(63), quoted, {{"repeat('x', 256)", too_long}, {"repeat('\xc3\xa9', 128)", too_long}}},
+      {"texts", "t_tiny", "text", "tinytext", text(63), quoted,
+       {{"repeat('x', 256)", too_long}, {"repeat('\xc3\xa9', 128)", too_long}}},
       {"texts", "t_bin", "text", "varchar(30) COLLATE utf8mb4_bin", text(30), quoted, {{"repeat('x', 31)", too_long}}},
-      {"texts", "t_any_case", "text", "varchar(30) COLLATE utf8mb4_unicode_ci", text(30), quoted, {{"repeat('x', 31)", too_long}}},
-      {"texts", "v_short", "varchar(5)", "varchar(40)", text(5), quoted, {}, {{"'123456'", too_long}, {"'\xf0\x9f\x8e\xb5\xf0\x9f\x8e\xb5 \xf0\x9f\x8e\xb5  '", too_long}}},
-      {"texts", "t_into_char", "text", "char(10)", text_without_blanks_at_end(10), quoted, {{"'ab '", blanks}, {"' '", blanks}, {"'12345678901'", too_long}}},
+      {"texts", "t_any_case", "text", "varchar(30) COLLATE utf8mb4_unicode_ci", text(30), quoted,
+       {{"repeat('x', 31)", too_long}}},
+      {"texts", "v_short", "varchar(5)", "varchar(40)", text(5), quoted, {},
+       {{"'123456'", too_long}, {"'\xf0\x9f\x8e\xb5\xf0\x9f\x8e\xb5 \xf0\x9f\x8e\xb5  '", too_long}}},
+      {"texts", "t_into_char", "text", "char(10)", text_without_blanks_at_end(10), quoted,
+       {{"'ab '", blanks}, {"' '", blanks}, {"'12345678901'", too_long}}},
       {"texts", "char_into_v", "char(10)", "varchar(10)", text_without_blanks_at_end(10), quoted, {}, {{"'ab '", blanks}}},
       {"texts", "v_latin1", "varchar(20)", "varchar(20) CHARACTER SET latin1", text(20, letters::latin1), quoted,
        {{"'\xe6\xbc\xa2'", charset}, {"'\xf0\x9f\x8e\xb5'", charset}}},
-      {"texts", "v_ascii", "varchar(20)", "varchar(20) CHARACTER SET ascii", text(20, letters::ascii), quoted, {{"'\xc3\xa9'", charset}}},
-      {"texts", "v_utf8mb3", "varchar(20)", "varchar(20) CHARACTER SET utf8mb3", text(20, letters::basic_plane), quoted, {{"'a\xf0\x9f\x8e\xb5'", charset}}},
+      {"texts", "v_ascii", "varchar(20)", "varchar(20) CHARACTER SET ascii", text(20, letters::ascii), quoted,
+       {{"'\xc3\xa9'", charset}}},
+      {"texts", "v_utf8mb3", "varchar(20)", "varchar(20) CHARACTER SET utf8mb3", text(20, letters::basic_plane), quoted,
+       {{"'a\xf0\x9f\x8e\xb5'", charset}}},
       {"texts", "v_utf16", "varchar(20)", "varchar(20) CHARACTER SET utf16", text(20), quoted},
 
-      {"labels", "e_e", "mood", mood_enum, labels(mood), quoted, {{"'at home'", no_label}}, {{"'at the spoke'", no_label}, {"''", no_label}}},
-      {"labels", "e_t", "mood", "varchar(20)", labels(mood), quoted, {}, {{"'ok '", no_label}, {"'OK'", no_label}, {"''", no_label}}},
-      {"labels", "t_e", "text", "enum" + colour_labels, labels(colours), quoted, {{"'blue'", no_label}, {"'RED'", no_label}, {"''", no_label}},
+      {"labels", "e_e", "mood", mood_enum, labels(mood), quoted, {{"'at home'", no_label}},
+       {{"'at the spoke'", no_label}, {"''", no_label}}},
+      {"labels", "e_t", "mood", "varchar(20)", labels(mood), quoted, {},
+       {{"'ok '", no_label}, {"'OK'", no_label}, {"''", no_label}}},
+      {"labels", "t_e", "text", "enum" + colour_labels, labels(colours), quoted,
+       {{"'blue'", no_label}, {"'RED'", no_label}, {"''", no_label}},
        {{"''", "invalid ENUM"}}},
-      {"labels", "t_s", "text", "set" + colour_labels, label_sets(colours), quoted, {{"'red,blue'", no_label}, {"'red,'", no_label}}},
+      {"labels", "t_s", "text", "set" + colour_labels, label_sets(colours), quoted,
+       {{"'red,blue'", no_label}, {"'red,'", no_label}}},
       {"labels", "a_s", "text[]", "set" + colour_labels, label_sets(colours), set_or_array,
-       {{"'{red,blue}'", no_label}, {"'{red,NULL}'", "NULL element"}, {"'{{red},{green}}'", "more than one dimension"}, {"'[2:3]={red,green}'", "bounds of its own"}}},
+       {{"'{red,blue}'", no_label}, {"'{red,NULL}'", "NULL element"}, {"'{{red},{green}}'", "more than one dimension"},
+       {"'[2:3]={red,green}'", "bounds of its own"}}},
       {"labels", "u_c", "uuid", "char(36)", uuids(), quoted, {}, other_uuids},
       {"labels", "u_v", "uuid", "varchar(40)", uuids(), quoted, {}, other_uuids},
       {"labels", "u_b", "uuid", "binary(16)", uuids(), uuid_as_bytes},
       {"labels", "u_u", "uuid", "uuid", standard_uuids(), quoted, refused_uuids, {}, bytewise, "mariadb"},
-      {"labels", "t_u", "text", "uuid", standard_uuids(), quoted, {{"'6F9619FF-8B86-D011-B42D-00C04FC964FF'", no_uuid}, {"''", no_uuid}}, {}, bytewise, "mariadb"},
+      {"labels", "t_u", "text", "uuid", standard_uuids(), quoted,
+       {{"'6F9619FF-8B86-D011-B42D-00C04FC964FF'", no_uuid}, {"''", no_uuid}}, {}, bytewise, "mariadb"},
 
-      {"bytes", "b8", "bytea", "binary(8)", bytes(8, 8), as_hex, {{"'\\x00'", "exactly"}, {"''", "exactly"}, {"'\\x000000000000000000'", "exactly"}}},
+      {"bytes", "b8", "bytea", "binary(8)", bytes(8, 8), as_hex,
+       {{"'\\x00'", "exactly"}, {"''", "exactly"}, {"'\\x000000000000000000'", "exactly"}}},
       {"bytes", "b_var", "bytea", "varbinary(40)", bytes(0, 40), as_hex, {{"decode(repeat('00', 41), 'hex')", too_long}}},
       {"bytes", "b_tiny", "bytea", "tinyblob", bytes(0, 255), as_hex, {{"decode(repeat('00', 256), 'hex')", too_long}}},
       {"bytes", "b", "bytea", "blob", bytes(0, 65535), as_hex, {{"decode(repeat('00', 65536), 'hex')", too_long}}},
@@ -130,7 +159,8 @@ std::vector<type_pair> all_types() {
 
       {"times", "d", "date", "date", dates(), quoted, bad_days, zero_days},
       {"times", "t0", "time(0)", "time", times(0), quoted, {}, long_times},
-      {"times", "t3", "time(3)", "time(3)", times(3), quoted, {}, {{"'24:00:00.001'", day_long}, {"'-00:00:00.001'", negative_time}}},
+      {"times", "t3", "time(3)", "time(3)", times(3), quoted, {},
+       {{"'24:00:00.001'", day_long}, {"'-00:00:00.001'", negative_time}}},
       {"times", "t6", "time", "time(6)", times(6), quoted, {}, long_times},
       {"times", "m0", "timestamp(0)", "datetime", moments(0), quoted, bad_moments, zero_moments},
       {"times", "m1", "timestamp(1)", "datetime(1)", moments(1), quoted},
@@ -156,6 +186,7 @@ std::vector<type_pair> all_types() {
       {"documents", "jb_t", "jsonb", "longtext", documents(), quoted, {}, no_binary_texts, as_document},
       {"documents", "t_j", "text", "json", documents(), quoted, no_json_text, {}, as_document},
   };
+  // clang-format on
 }
 
 std::string to_hex(const std::string& bytes) {
@@ -182,10 +213,14 @@ std::string in_quotes(const std::string& text) {
 
 std::string literal(const type_pair& p, side s, const std::string& value) {
   switch (p.as) {
-    case written::plain: return value;
-    case written::quoted: return in_quotes(value);
-    case written::bits: return "b'" + value + "'";
-    case written::as_hex: return s == side::home ? "'\\x" + to_hex(value) + "'" : "x'" + to_hex(value) + "'";
+    case written::plain:
+      return value;
+    case written::quoted:
+      return in_quotes(value);
+    case written::bits:
+      return "b'" + value + "'";
+    case written::as_hex:
+      return s == side::home ? "'\\x" + to_hex(value) + "'" : "x'" + to_hex(value) + "'";
     case written::uuid_as_bytes: {
       if (s == side::home) return in_quotes(value);
       std::string digits = value;
@@ -193,7 +228,9 @@ std::string literal(const type_pair& p, side s, const std::string& value) {
       return "x'" + digits + "'";
     }
     case written::set_or_array:
-      return s == side::home && !value.empty() ? "string_to_array(" + in_quotes(value) + ", ',')" : s == side::home ? "'{}'" : in_quotes(value);
+      return s == side::home && !value.empty() ? "string_to_array(" + in_quotes(value) + ", ',')"
+             : s == side::home                 ? "'{}'"
+                                               : in_quotes(value);
   }
   return "NULL";
 }
@@ -201,7 +238,9 @@ std::string literal(const type_pair& p, side s, const std::string& value) {
 std::string sameness(const type_pair& p, side s) {
   const std::string a = "a." + p.column, b = "b." + p.column;
   if (s == side::home) {
-    const std::string cast = p.how == compared::as_number ? "::numeric" : p.how == compared::as_document ? "::jsonb" : "::text COLLATE \"C\"";
+    const std::string cast = p.how == compared::as_number     ? "::numeric"
+                             : p.how == compared::as_document ? "::jsonb"
+                                                              : "::text COLLATE \"C\"";
     return a + cast + " IS NOT DISTINCT FROM " + b + cast;
   }
   return "(" + a + " <=> " + b + " AND CAST(" + a + " AS BINARY) <=> CAST(" + b + " AS BINARY))";

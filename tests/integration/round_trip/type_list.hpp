@@ -19,7 +19,7 @@ struct refused {
 };
 
 enum class written { plain, quoted, bits, as_hex, uuid_as_bytes, set_or_array };  // how a value becomes SQL
-enum class compared { bytewise, as_number, as_document };  // the last two: the spelling is the servers'
+enum class compared { bytewise, as_number, as_document };                         // the last two: the spelling is the servers'
 
 struct type_pair {
   std::string table, column, home, spoke;

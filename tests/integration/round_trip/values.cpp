@@ -25,16 +25,26 @@ std::string in_utf8(char32_t c) {
 char32_t random_letter(dice& d, letters from) {
   const auto in = [&](std::int64_t low, std::int64_t high) { return static_cast<char32_t>(d.between(low, high)); };
   switch (d.below(from == letters::ascii ? 3 : from == letters::latin1 ? 4 : from == letters::basic_plane ? 8 : 10)) {
-    case 0: return in('a', 'z');
-    case 1: return in(' ', '~');
-    case 2: return d.one_of<char32_t>({'\'', '"', '\\', '\n', '\r', '\t', '\b', 1, 0x1a, 0x7f, '%', '_', ',', ';', '{', '}'});
-    case 3: return in(0xa0, 0xff);
-    case 4: return in(0x100, 0x24f);
-    case 5: return in(0x300, 0x36f);   // marks that join the letter before them
-    case 6: return in(0x4e00, 0x9fff);
-    case 7: return d.one_of<char32_t>({0xfeff, 0xfffd, 0xffff, 0x2028, 0x200d, 0x130, 0x131, 0xdf, 0x1e9e, 0xd7ff, 0xe000, 0x85});
-    case 8: return in(0x1f300, 0x1faff);
-    default: return in(0x10000, 0x10ffff);
+    case 0:
+      return in('a', 'z');
+    case 1:
+      return in(' ', '~');
+    case 2:
+      return d.one_of<char32_t>({'\'', '"', '\\', '\n', '\r', '\t', '\b', 1, 0x1a, 0x7f, '%', '_', ',', ';', '{', '}'});
+    case 3:
+      return in(0xa0, 0xff);
+    case 4:
+      return in(0x100, 0x24f);
+    case 5:
+      return in(0x300, 0x36f);  // marks that join the letter before them
+    case 6:
+      return in(0x4e00, 0x9fff);
+    case 7:
+      return d.one_of<char32_t>({0xfeff, 0xfffd, 0xffff, 0x2028, 0x200d, 0x130, 0x131, 0xdf, 0x1e9e, 0xd7ff, 0xe000, 0x85});
+    case 8:
+      return in(0x1f300, 0x1faff);
+    default:
+      return in(0x10000, 0x10ffff);
   }
 }
 
@@ -73,9 +83,12 @@ std::string json_text(dice& d) {
   for (std::size_t n = d.below(10); n > 0; --n) {
     const char32_t c = random_letter(d, letters::unicode);
     constexpr char hex[] = "0123456789abcdef";
-    if (c == '"' || c == '\\') (out += '\\') += static_cast<char>(c);
-    else if (c < ' ') ((out += "\\u00") += hex[c >> 4]) += hex[c & 15];
-    else out += in_utf8(c);
+    if (c == '"' || c == '\\')
+      (out += '\\') += static_cast<char>(c);
+    else if (c < ' ')
+      ((out += "\\u00") += hex[c >> 4]) += hex[c & 15];
+    else
+      out += in_utf8(c);
   }
   return out + '"';
 }
@@ -83,26 +96,36 @@ std::string json_text(dice& d) {
 // A number that a double keeps, whatever its spelling.
 std::string json_number(dice& d) {
   switch (d.below(5)) {
-    case 0: return std::to_string(d.between(-1000, 1000));
-    case 1: return std::to_string(static_cast<std::int64_t>(d.bits()));
-    case 2: return std::to_string(d.between(-99999, 99999)) + "." + std::to_string(d.between(0, 99999));
-    case 3: return scientific(std::ldexp(static_cast<double>(d.bits() >> 12), static_cast<int>(d.between(-300, 200))));
-    default: return d.one_of<std::string>({"0", "-1", "1.0", "1.50", "1e2", "0.1", "1E-5", "12345678901234567"});
+    case 0:
+      return std::to_string(d.between(-1000, 1000));
+    case 1:
+      return std::to_string(static_cast<std::int64_t>(d.bits()));
+    case 2:
+      return std::to_string(d.between(-99999, 99999)) + "." + std::to_string(d.between(0, 99999));
+    case 3:
+      return scientific(std::ldexp(static_cast<double>(d.bits() >> 12), static_cast<int>(d.between(-300, 200))));
+    default:
+      return d.one_of<std::string>({"0", "-1", "1.0", "1.50", "1e2", "0.1", "1E-5", "12345678901234567"});
   }
 }
 
 std::string json_document(dice& d, int depth) {
   switch (d.below(depth > 0 ? 8 : 5)) {
-    case 0: return "null";
-    case 1: return d.one_in(2) ? "true" : "false";
-    case 2: return json_text(d);
+    case 0:
+      return "null";
+    case 1:
+      return d.one_in(2) ? "true" : "false";
+    case 2:
+      return json_text(d);
     case 3:
-    case 4: return json_number(d);
+    case 4:
+      return json_number(d);
     case 5:
     case 6: {
       std::string out = "{";
       for (std::uint64_t i = 0, n = d.below(5); i < n; ++i)
-        out += (i ? ", " : "") + ("\"" + std::string(d.below(3), 'k') + std::to_string(i * 7 % 5) + "\": ") + json_document(d, depth - 1);
+        out += (i ? ", " : "") + ("\"" + std::string(d.below(3), 'k') + std::to_string(i * 7 % 5) + "\": ") +
+               json_document(d, depth - 1);
       return out + "}";
     }
     default: {
@@ -130,8 +153,9 @@ values whole(std::int64_t low, std::int64_t high) {
 }
 
 values natural(std::uint64_t high) {
-  return {{"0", "1", std::to_string(high), std::to_string(high / 2), std::to_string(high / 2 + 1)},
-          [=](dice& d) { return std::to_string(high == std::numeric_limits<std::uint64_t>::max() ? d.bits() : d.below(high + 1)); }};
+  return {{"0", "1", std::to_string(high), std::to_string(high / 2), std::to_string(high / 2 + 1)}, [=](dice& d) {
+            return std::to_string(high == std::numeric_limits<std::uint64_t>::max() ? d.bits() : d.below(high + 1));
+          }};
 }
 
 values decimal(int digits, int fraction) {
@@ -158,7 +182,8 @@ values real(int bits) {
     for (float e : {f::max(), f::lowest(), f::min(), f::denorm_min(), f::epsilon(), 0.1f, -1.5f, 16777216.f, 16777215.f, 1e10f})
       v.edges.push_back(scientific(e));
   } else {
-    for (double e : {g::max(), g::lowest(), g::min(), g::denorm_min(), g::epsilon(), 0.1, -1.5, 9007199254740992., 9007199254740991., 1e22, 1e-5, 1. / 3})
+    for (double e : {g::max(), g::lowest(), g::min(), g::denorm_min(), g::epsilon(), 0.1, -1.5, 9007199254740992.,
+                     9007199254740991., 1e22, 1e-5, 1. / 3})
       v.edges.push_back(scientific(e));
   }
   v.edges.push_back("0");
@@ -240,14 +265,18 @@ values dates() {
 }
 
 values times(int digits) {
-  return {{"00:00:00", "23:59:59" + fraction('9', digits), "24:00:00", "12:00:00" + fraction('1', digits), "00:00:00" + fraction('9', digits)},
+  return {{"00:00:00", "23:59:59" + fraction('9', digits), "24:00:00", "12:00:00" + fraction('1', digits),
+           "00:00:00" + fraction('9', digits)},
           [=](dice& d) { return with_fraction(d, random_clock(d), digits); }};
 }
 
 values moments(int digits) {
   return {{"0001-01-01 00:00:00", "9999-12-31 23:59:59" + fraction('9', digits), "1969-12-31 23:59:59" + fraction('9', digits),
            "1970-01-01 00:00:00", "2024-02-29 12:00:00" + fraction('1', digits), "2038-01-19 03:14:08"},
-          [=](dice& d) { return with_fraction(d, random_date(d, d.one_in(2) ? 1 : 1950, d.one_in(2) ? 9999 : 2050) + " " + random_clock(d), digits); }};
+          [=](dice& d) {
+            return with_fraction(d, random_date(d, d.one_in(2) ? 1 : 1950, d.one_in(2) ? 9999 : 2050) + " " + random_clock(d),
+                                 digits);
+          }};
 }
 
 values instants(int digits) {
@@ -264,22 +293,24 @@ values documents() {
 }
 
 values uuids() {
-  return {{"00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff", "01234567-89ab-cdef-0123-456789abcd00"},
-          [](dice& d) {
-            std::string out;
-            for (int i = 0; i < 36; ++i) out += i == 8 || i == 13 || i == 18 || i == 23 ? '-' : "0123456789abcdef"[d.below(16)];
-            return out;
-          }};
+  return {
+      {"00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff", "01234567-89ab-cdef-0123-456789abcd00"},
+      [](dice& d) {
+        std::string out;
+        for (int i = 0; i < 36; ++i) out += i == 8 || i == 13 || i == 18 || i == 23 ? '-' : "0123456789abcdef"[d.below(16)];
+        return out;
+      }};
 }
 
 values standard_uuids() {
-  return {{"00000000-0000-0000-0000-000000000000", "01234567-89ab-1def-8123-456789abcd00", "01234567-89ab-7def-b123-456789abcdff"},
-          [random = uuids().random](dice& d) {
-            std::string out = random(d);
-            out[14] = static_cast<char>('1' + d.below(7));
-            out[19] = "89ab"[d.below(4)];
-            return out;
-          }};
+  return {
+      {"00000000-0000-0000-0000-000000000000", "01234567-89ab-1def-8123-456789abcd00", "01234567-89ab-7def-b123-456789abcdff"},
+      [random = uuids().random](dice& d) {
+        std::string out = random(d);
+        out[14] = static_cast<char>('1' + d.below(7));
+        out[19] = "89ab"[d.below(4)];
+        return out;
+      }};
 }
 
 values labels(std::vector<std::string> all) {
@@ -293,7 +324,8 @@ values label_sets(std::vector<std::string> all) {
       if (takes()) out += (out.empty() ? "" : ",") + label;
     return out;
   };
-  return {{"", all.front(), all.back(), pick([] { return true; })}, [pick](dice& d) { return pick([&] { return d.one_in(2); }); }};
+  return {{"", all.front(), all.back(), pick([] { return true; })},
+          [pick](dice& d) { return pick([&] { return d.one_in(2); }); }};
 }
 
 }  // namespace duet::testing
