@@ -26,6 +26,7 @@ constexpr auto catch_up_under_lock_max = 200ms;     // how long an application m
 constexpr auto catch_up_max = 120s;                 // how long we wait without locks before the link is restarted
 constexpr std::uint64_t progress_worth_a_commit = 16u << 20;  // log positions, about bytes
 constexpr int deadlock_attempts_max = 30;
+constexpr int decide_attempts_max = 10;
 
 std::uint64_t table_token(const table_pair& t) {
   const std::string n = "table " + table_name(t);
@@ -481,7 +482,9 @@ void applier::write_carefully(const run& shape, std::span<const planned_row* con
     target_.rollback_to_savepoint();
     doubtful.resize(doubtful_before);
     attempt_ = before;
-    if (rows.size() == 1) {
+    if (rows.size() == 1 && rows[0]->token != rows[0]->token_before) {
+      doubtful.push_back(rows[0]);  // its new key may be taken by a local write that has not been read yet
+    } else if (rows.size() == 1) {
       hold({rows[0]->change, rows[0]->from, f.what(), f.server_code});
     } else {
       write_carefully(shape, rows.first(rows.size() / 2), doubtful);
@@ -511,25 +514,39 @@ void applier::decide(const run& shape, const std::vector<const planned_row*>& ro
   assert(locked.size() == keys.size());
   if (table.direction == flow::both) catch_up();
 
-  std::size_t moved = moved_from;
+  std::size_t next_moved = moved_from;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const planned_row& row = *rows[i];
-    const owned_row& at_before = locked[i];
-    const owned_row& at_after = row.token != row.token_before ? locked[moved++] : at_before;
-    const bool both_ways = table.direction == flow::both;
-    const bool after_stands = both_ways && their_writes_.written_after(row.token, row.from->seen);
-    const bool before_stands = both_ways && their_writes_.written_after(row.token_before, row.from->seen);
-    if (careful_) target_.savepoint();
-    const lane_counters before = attempt_;
-    const std::size_t refreshes_before = attempt_pending_.size();
-    try {
-      decide_row(shape, row, at_before, at_after, before_stands, after_stands);
-    } catch (const failure& f) {
-      if (f.kind != failure_kind::row_refused || !careful_) throw;
-      target_.rollback_to_savepoint();
-      forget_refreshes(refreshes_before);
-      attempt_ = before;
-      hold({row.change, row.from, f.what(), f.server_code});
+    const bool moved = row.token != row.token_before;
+    owned_row at_before = locked[i], at_after = moved ? locked[next_moved++] : at_before;
+    for (int attempt = 1;; ++attempt) {
+      const bool both_ways = table.direction == flow::both;
+      const bool after_stands = both_ways && their_writes_.written_after(row.token, row.from->seen);
+      const bool before_stands = both_ways && their_writes_.written_after(row.token_before, row.from->seen);
+      if (careful_) target_.savepoint();
+      const lane_counters before = attempt_;
+      const std::size_t refreshes_before = attempt_pending_.size();
+      try {
+        decide_row(shape, row, at_before, at_after, before_stands, after_stands);
+        break;
+      } catch (const failure& f) {
+        if (f.kind != failure_kind::row_refused || !careful_) throw;
+        target_.rollback_to_savepoint();
+        forget_refreshes(refreshes_before);
+        attempt_ = before;
+        // No lock keeps a row from coming where none was: an application may have taken the key meanwhile.
+        std::vector<row_view> own = {row.row.before ? row.row.before : row.row.after};
+        if (moved) own.push_back(row.row.after);
+        const std::vector<owned_row> now = target_.lock_rows(table, own);
+        const bool changed = now.front().found != at_before.found || now.back().found != at_after.found;
+        if (!changed || attempt == decide_attempts_max) {
+          hold({row.change, row.from, f.what(), f.server_code});
+          break;
+        }
+        at_before = now.front();
+        at_after = now.back();
+        if (both_ways) catch_up();
+      }
     }
   }
 }
@@ -545,7 +562,7 @@ void applier::decide_row(const run& shape, const planned_row& row, const owned_r
   } else if (shape.op == operation::refresh) {
     write_refresh(row, *shape.table, at_before);
   } else {
-    write_by_force(shape, row, at_before);
+    write_by_force(shape, row, at_before, at_after);
   }
 }
 
@@ -606,7 +623,7 @@ void applier::log_drift(const planned_row& row, const table_pair& table, const c
 
 // No local write stands against the change, and yet the row is not what the log says it was: an earlier difference, or
 // something that the log does not show (a trigger, an unlogged write). The change is the newer one.
-void applier::write_by_force(const run& shape, const planned_row& row, const owned_row& current) {
+void applier::write_by_force(const run& shape, const planned_row& row, const owned_row& current, const owned_row& at_after) {
   const table_pair& table = *shape.table;
   const run::row& r = row.row;
   switch (shape.op) {
@@ -619,6 +636,10 @@ void applier::write_by_force(const run& shape, const planned_row& row, const own
       }
       break;
     case operation::update:
+      if (row.token != row.token_before && at_after.found) {
+        write_other_key(row, table, current, at_after, true);
+        return;
+      }
       if (current.found) {
         if (!same(current, r.before, shape.guard) && !same(current, r.after, shape.columns))
           log_drift(row, table, "update_origin_differs", current, "the changed columns were written");
@@ -650,9 +671,9 @@ void applier::write_by_force(const run& shape, const planned_row& row, const own
   ++attempt_.applied;
 }
 
-// At the spoke: home has changed the row's key, and a local write stands at one of the two keys. Home's answer to that write
-// will be about its key only, so the rest of the change is made here. A write at the old key has lost already: home's row is
-// no longer there.
+// A change of the row's key, the two keys taken each for itself. At the spoke, where a local write stands at one of them:
+// home's answer to that write will be about its key only, so the rest of the change is made here. A write at the old key has
+// lost already: home's row is no longer there. On either side, where the new key is taken by a row that nobody wrote.
 void applier::write_other_key(const planned_row& row, const table_pair& table, const owned_row& at_before, const owned_row& at_after,
                               bool before_stands) {
   const run::row& r = row.row;
@@ -663,12 +684,13 @@ void applier::write_other_key(const planned_row& row, const table_pair& table, c
     for (std::uint16_t i = 0; i < table.columns.size(); ++i)
       if (!r.after[i].absent()) all.push_back(i);
     if (all.size() < table.columns.size()) {
-      hold({row.change, row.from, "its old key was written at the spoke, and the log does not carry all of its columns", {}});
+      hold({row.change, row.from, "its key changes to one that is taken, and the log does not carry all of its columns", {}});
       return;
     }
     if (at_after.found) {
       if (at_before.found) target_.force(table, operation::remove, r.before, nullptr, {});
-      target_.force(table, operation::update, r.after, r.after, all);
+      // Where the other side takes both keys for one, it was the same row.
+      if (!target_.force(table, operation::update, r.after, r.after, all)) target_.force(table, operation::insert, nullptr, r.after, all);
       log_drift(row, table, "insert_exists", at_after, "written over the row that was there");
     } else if (at_before.found) {
       target_.force(table, operation::update, r.before, r.after, all);

@@ -95,7 +95,7 @@ class applier {
   void decide_row(const run&, const planned_row&, const owned_row& at_before, const owned_row& at_after, bool before_stands,
                   bool after_stands);
   void lose_to_home(const planned_row&, const table_pair&, const owned_row& at_before, const owned_row& at_after);
-  void write_by_force(const run&, const planned_row&, const owned_row& current);
+  void write_by_force(const run&, const planned_row&, const owned_row& current, const owned_row& at_after);
   void write_other_key(const planned_row&, const table_pair&, const owned_row& at_before, const owned_row& at_after, bool before_stands);
   void write_refresh(const planned_row&, const table_pair&, const owned_row& current);
   void log_drift(const planned_row&, const table_pair&, const char* type, const owned_row& found, const char* result);

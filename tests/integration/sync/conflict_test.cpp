@@ -158,6 +158,24 @@ TEST_P(conflict, homes_key_change_stands_against_another_key_change_of_the_row) 
   expect_no_loser_at_the_spoke();
 }
 
+// A difference that no log shows: the change is the newer one, and the row that was written over is kept.
+TEST_P(conflict, a_key_change_to_a_key_that_is_taken_unknown_to_the_log_writes_over_the_row) {
+  at_home("INSERT INTO kv VALUES (60, 0, 'old')");
+  settle(*hub_);
+  if (HasFatalFailure()) return;
+  at_spoke("SET SESSION sql_log_bin = 0");
+  at_spoke("INSERT INTO kv VALUES (160, 9, 'in no log')");
+  at_spoke("SET SESSION sql_log_bin = 1");
+  at_home("UPDATE kv SET id = 160 WHERE id = 60");
+  settle(*hub_);
+  if (HasFatalFailure()) return;
+  expect_equal();
+  expect_both("SELECT id, n, v FROM kv WHERE id > 0", {{"160", "0", "old"}});
+  EXPECT_EQ(at_spoke("SELECT type, rule, winner FROM duet.conflict_log WHERE link = '" + link_ + "'"),
+            (sql_rows{{"insert_exists", "drift", "home"}}));
+  EXPECT_THAT(conflicts(), IsEmpty());
+}
+
 TEST_P(conflict, writes_that_saw_each_other_are_none) {
   at_home("INSERT INTO kv VALUES (30, 0, 'home')");
   for (int turn = 1; turn <= 3; ++turn) {
