@@ -33,8 +33,8 @@ class rows : public sync_test {
       const long first = from_home ? 100 : 200;
       const auto session = from_home ? home().session(home_db_) : spoke().session(spoke_db_);
       for (const auto& sql : statements(first)) session->exec(sql);
+      settle(*hub_);  // before the other side's turn: an application may be chosen as the victim of a deadlock with the hub
     }
-    settle(*hub_);
   }
   void expect_items(const sql_rows& wanted, const std::string& columns = "id, code, note", const std::string& table = "item") {
     const std::string sql = "SELECT " + columns + " FROM " + table + " ORDER BY id";
