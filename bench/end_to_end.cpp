@@ -329,7 +329,7 @@ class duet_link {
     write_file(folder_.file("duet.yaml"),
                "link: bench\nhome:\n  url: " + home_url + "\n  tls: { mode: disable }\nspoke:\n  url: mysql://root@127.0.0.1:" + std::to_string(spoke.port()) +
                    "/bench\n  tls: { mode: disable }\nstatus: { listen: 127.0.0.1:" + std::to_string(port_) +
-                   " }\ntables:\n  - home: public.sbtest\n  - home: public.mark\n  - home: public.pulse\n");
+                   " }\nconflicts: { default: home }\ntables:\n  - home: public.sbtest\n  - home: public.mark\n  - home: public.pulse\n");
     // Two-way sync compares with old values. The native subscription stays with its default, which is faster for it.
     for (const char* table : {"sbtest", "mark", "pulse"}) home.exec("ALTER TABLE " + std::string(table) + " REPLICA IDENTITY FULL", "bench");
     const auto setup = ::duet::testing::run({DUET_BINARY, "setup", "-c", folder_.file("duet.yaml")});

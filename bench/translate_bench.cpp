@@ -79,6 +79,7 @@ struct bound {
     }
     config c;
     c.spoke.database = "shop";
+    c.default_conflict_rule = conflict_rule::home;
     table_rule r;
     r.home = "public.t";
     c.tables.push_back(r);

@@ -4,7 +4,7 @@
 //   demo_shop HOME_PORT HOME_USER SPOKE_PORT STATUS_PORT SECONDS TRANSACTIONS_PER_S     (0 seconds: until Ctrl-C)
 //
 // Home's own rows have odd keys, the spoke's even ones. Besides, now and then both change the note of the same customer at
-// the same moment: a conflict, which home decides.
+// the same moment: a conflict, which the later one wins.
 #include <signal.h>
 #include <unistd.h>
 
@@ -235,7 +235,7 @@ struct view {
         std::printf("  %02d:%02d %8s %7lld %9s  %8s %7lld %9s  %4s  %9s\n", second / 60, second % 60,
                     rate(before.home_to_spoke, out, seconds).c_str(), static_cast<long long>(out.lag_ms), grouped(out.rows.echoes).c_str(),
                     rate(before.spoke_to_home, back, seconds).c_str(), static_cast<long long>(back.lag_ms), grouped(back.rows.echoes).c_str(),
-                    grouped(now->held_rows).c_str(), grouped(back.rows.conflicts_lost).c_str());
+                    grouped(now->held_rows).c_str(), grouped(back.rows.conflicts).c_str());
         if (!now->healthy) std::printf("          %s\n", now->state.c_str());
       }
       before = *now;
@@ -369,7 +369,7 @@ int main(int argc, char** argv) try {
               grouped(home_auditor.looks() + spoke_auditor.looks()).c_str(), grouped(broken).c_str());
   good &= broken == 0;
   if (const auto last = duet::observe::find_hub_status("127.0.0.1", live.status_port))
-    std::printf("  Conflicts decided by home: %s. Rows held: %s.\n", grouped(last->spoke_to_home.rows.conflicts_lost).c_str(),
+    std::printf("  Conflicts decided by home: %s. Rows held: %s.\n", grouped(last->spoke_to_home.rows.conflicts).c_str(),
                 grouped(last->held_rows).c_str());
   std::printf("\n  %s\n", good ? "EQUAL: both databases hold the same rows." : "NOT EQUAL.");
   return good ? 0 : 1;

@@ -18,7 +18,9 @@
 #include <string_view>
 #include <utility>
 
+#include "duet/policy.hpp"
 #include "duet/position.hpp"
+#include "duet/schema.hpp"
 #include "duet/value.hpp"
 
 namespace duet {
@@ -59,6 +61,29 @@ struct transaction_end : record {
   log_position control_position, control_floor;
 };
 
+// What was decided about a row. A refresh carries it, so that later writes of the row are judged against the writes that
+// won and not against the refresh.
+struct decision_tag {
+  struct won {
+    field_set fields = 0;      // where a write of this side met one of the other and stands
+    std::int64_t time_us = 0;  // its commit time, the latest of several
+  };
+  won by_home, by_spoke;
+  bool ends_hold = false;      // a person has decided: the key no longer waits
+
+  won& by(side s) { return s == side::home ? by_home : by_spoke; }
+  const won& by(side s) const { return s == side::home ? by_home : by_spoke; }
+  field_set fields() const { return by_home.fields | by_spoke.fields; }
+  // Another decision, after this one: its fields have a new winner.
+  void add(const decision_tag& later) {
+    ends_hold |= later.ends_hold;
+    for (side s : {side::home, side::spoke}) {
+      by(s).fields = (by(s).fields & ~later.fields()) | later.by(s).fields;
+      if (later.by(s).fields && later.by(s).time_us > by(s).time_us) by(s).time_us = later.by(s).time_us;
+    }
+  }
+};
+
 struct change_record : record {
   operation op;
   bool has_before, has_after;
@@ -67,6 +92,8 @@ struct change_record : record {
   std::uint16_t columns;   // number of cells per image = table_pair::columns.size()
   std::uint64_t token;     // hash of table and key; filled by the pipeline
   std::uint64_t token_before;  // of the key before, where an update changed it; else = token
+  field_set fields;        // what it has touched; of a refresh: what was decided; filled by the pipeline
+  decision_tag decided;    // of a refresh
 
   cell before(std::size_t column) const { return at(column); }
   cell after(std::size_t column) const { return at((has_before ? columns : 0) + column); }
@@ -147,6 +174,7 @@ class block_writer {
   char* append(image, std::size_t column, std::size_t size);
   void keep_appended(std::size_t used);
   void copy_cell(image from, image to, std::size_t column);  // the same bytes, not stored twice
+  void set_decision(const decision_tag&);                    // of a refresh
   void finish_change();
   void discard_change();
 

@@ -26,11 +26,23 @@ struct endpoint {
   std::string describe() const;     // user@host:port/database, without the password
 };
 
+// As written in the file; bound to columns by translate::bind.
+struct conflict_rules {
+  conflict_rule rule = conflict_rule::none;  // none: the link's default
+  std::string latest_by;                     // home's column name; empty: the commit time
+  bool merge_columns = true;
+  std::vector<std::vector<std::string>> groups;                      // home's column names
+  std::vector<std::pair<std::string, conflict_rule>> columns;        // home's column name
+  delete_rule update_vs_delete = delete_rule::by_rule;
+  config_mark at, latest_by_at, groups_at, columns_at;
+};
+
 struct table_rule {
   std::string home, spoke;          // as written: schema.table or schema.*; spoke may be empty (same name)
   std::vector<std::pair<std::string, std::string>> columns;  // home, spoke
   std::vector<std::string> exclude; // home's column names (or spoke's, for columns that only the spoke has)
   flow direction = flow::both;
+  conflict_rules conflict;
   config_mark at;
   config_mark columns_at, exclude_at;
 };
@@ -50,6 +62,8 @@ struct config {
   endpoint home, spoke;
   std::string status_host = "127.0.0.1";
   std::uint16_t status_port = 0;              // 0: no status page
+  conflict_rule default_conflict_rule = conflict_rule::none;  // conflicts.default
+  int conflict_log_retention_days = 90;       // conflicts.log_retention_days; 0: kept for ever
   std::vector<table_rule> tables;
   tuning tune;
 };

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "duet/policy.hpp"
 #include "duet/schema.hpp"
 
 namespace duet {
@@ -37,6 +38,7 @@ struct table_pair {
   std::vector<std::vector<std::uint16_t>> unique;  // indices into `columns` of each secondary unique index of either side
   std::vector<std::uint16_t> parents;  // ids of tables that this one refers to by a foreign key, on either side
   flow direction = flow::both;
+  conflict_policy policy;      // of a table that is synced both ways
 
   const table_schema& on(side s) const { return s == side::home ? home : spoke; }
   bool flows_from(side s) const { return direction == flow::both || (direction == flow::home_to_spoke) == (s == side::home); }
@@ -44,6 +46,7 @@ struct table_pair {
 
 struct mapping {
   std::vector<table_pair> tables;
+  std::int64_t commit_time_grain_us = 1;  // the coarser one of both logs: 1, or a second where MariaDB is the spoke
 };
 
 }  // namespace duet

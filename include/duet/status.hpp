@@ -20,13 +20,16 @@ struct lane_counters {
   std::uint64_t echoes = 0;          // our own writes, dropped
   std::uint64_t filtered = 0;        // tables that do not flow this way
   std::uint64_t held_back = 0;       // spoke: superseded by a local write that is on its way home
-  std::uint64_t conflicts_lost = 0;  // home: home's row won
-  std::uint64_t held = 0;            // refused by the target, in duet.held
+  std::uint64_t conflicts_lost = 0;  // home: home's row stood, the change was given up (and logged)
+  std::uint64_t held = 0;            // in duet.held: refused by the target, or left to a person by the table's rule
+  std::uint64_t conflicts = 0;       // home: decided and logged, whoever won
   std::uint64_t drift = 0;           // of the applied ones: written by force, the row was not as expected (logged)
   std::uint64_t refreshes = 0;       // home: refreshes sent; spoke: refreshes written
   std::uint64_t source_transactions = 0, target_transactions = 0, heartbeats = 0;
   std::uint64_t retries = 0;         // target transactions tried again
   std::uint64_t catch_ups = 0;       // waits for the log under a row lock
+
+  lane_counters& operator+=(const lane_counters&);
 };
 
 struct lane_status {

@@ -26,10 +26,12 @@ struct run {
   const table_pair* table = nullptr;
   operation op = operation::insert;      // insert, update or remove
   std::vector<std::uint16_t> columns;    // insert, update: the columns to write, indices into table->columns
+  std::vector<std::uint16_t> deltas;     // update: columns to be changed by row::added, whatever they are; not in `columns`
   std::vector<std::uint16_t> guard;      // update, remove: non-key columns of `before` that must be as they are there
   struct row {
     row_view before;                     // update, remove: its key cells say which row
     row_view after;                      // insert, update
+    row_view added = nullptr;            // update with deltas: by how much, in the columns of `deltas`
   };
   std::vector<row> rows;
 };
@@ -44,15 +46,18 @@ struct owned_row {                        // the slow path's row; absent columns
   std::vector<std::optional<std::string>> values;  // nullopt: NULL
 };
 
-struct conflict_entry {                   // a row of duet.conflict_log
+// A row of duet.conflict_log.
+struct conflict_entry {
   std::string table;                      // home's name, schema.table
   std::string key;                        // JSON object of the key columns, home's names
   std::string type;                       // insert_exists, update_origin_differs, update_missing, update_deleted, delete_origin_differs, delete_missing
   std::string home_row, spoke_row;        // JSON objects, or empty: no row
+  std::string base_row;                   // what the change was made on, if the log tells; the same
+  std::string result_row;                 // what stands now; the same
   log_position home_position, spoke_position;  // of the writes that met; 0 if unknown
   std::int64_t home_time_us = 0, spoke_time_us = 0;
-  std::string rule;                       // home_wins, drift
-  std::string winner;                     // home, spoke
+  std::string rule;                       // latest, home, spoke, ..., drift
+  std::string winner;                     // home, spoke, both: some columns of each
   std::string result;                     // what was done, in words: "kept home's row, refresh sent", "written by force"
 };
 
@@ -95,9 +100,10 @@ class target {
   virtual log_position catch_up_point() = 0;
 
   // Home only: puts a refresh of this key into the log, in this transaction. `row` null: the row is gone.
-  virtual void emit_refresh(const table_pair&, row_view key, const owned_row* row) = 0;
+  virtual void emit_refresh(const table_pair&, row_view key, const owned_row* row, const decision_tag&) = 0;
   virtual void log_conflict(const conflict_entry&) = 0;
   virtual void hold(const held_entry&) = 0;
+  virtual void release_held(std::uint64_t token) = 0;  // a person has decided: removes the key's rows of duet.held here
 
   virtual void savepoint() = 0;            // one level, replaces the previous one
   virtual void rollback_to_savepoint() = 0;

@@ -27,6 +27,9 @@ CREATE TABLE IF NOT EXISTS duet.conflict_log (
   rule           varchar(64) NOT NULL,
   winner         varchar(16) NOT NULL,
   result         varchar(200) NOT NULL,
+  base_row       json,
+  result_row     json,
+  decided_by     varchar(200) NOT NULL DEFAULT 'rule',
   decided_at     datetime(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6)
 ) ENGINE = InnoDB;
 

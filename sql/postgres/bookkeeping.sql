@@ -13,7 +13,7 @@ CREATE TABLE IF NOT EXISTS duet.control (
   own_identity    text NOT NULL
 );
 
--- Every value that lost against another one, and every write that met an unexpected row.
+-- Every value that lost against another one, and every write that met an unexpected row (rule: drift).
 CREATE TABLE IF NOT EXISTS duet.conflict_log (
   id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   link           text NOT NULL,
@@ -27,8 +27,11 @@ CREATE TABLE IF NOT EXISTS duet.conflict_log (
   home_time      timestamptz,
   spoke_time     timestamptz,
   rule           text NOT NULL,
-  winner         text NOT NULL,
-  result         text NOT NULL,
+  winner         text NOT NULL,     -- home, spoke, both (some columns of each), nobody (it is held)
+  result         text NOT NULL,     -- what was done, in words
+  base_row       jsonb,             -- what the spoke's update was made on
+  result_row     jsonb,             -- what stands at home after it; null: no row
+  decided_by     text NOT NULL DEFAULT 'rule',  -- or the person's name, of a held key
   decided_at     timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 

@@ -22,18 +22,18 @@ void token_map::clear() {
 
 std::uint64_t token_map::find(std::uint64_t token) const {
   for (std::size_t i = home_of(token);; i = (i + 1) & (slots_.size() - 1)) {
-    if (slots_[i].token == token) return slots_[i].position;
+    if (slots_[i].token == token) return slots_[i].number;
     if (slots_[i].token == 0) return 0;
   }
 }
 
-void token_map::set(std::uint64_t token, std::uint64_t position) {
+void token_map::set(std::uint64_t token, std::uint64_t number) {
   assert(token != 0);
   if (size_ * 4 >= slots_.size() * 3) grow();
   std::size_t i = home_of(token);
   while (slots_[i].token != 0 && slots_[i].token != token) i = (i + 1) & (slots_.size() - 1);
   size_ += slots_[i].token == 0;
-  slots_[i] = {token, position};
+  slots_[i] = {token, number};
 }
 
 // Linear probing without tombstones: the entries after the hole that may not stay there move back.
@@ -61,19 +61,22 @@ void token_map::grow() {
   old.swap(slots_);
   size_ = 0;
   for (const slot& s : old)
-    if (s.token) set(s.token, s.position);
+    if (s.token) set(s.token, s.number);
 }
 
 void write_index::add(std::span<const entry> entries, log_position read_up_to) {
   {
     std::lock_guard lock(mutex_);
     for (const entry& e : entries) {
-      if (e.resolution) {
+      if (e.read_back) {
         auto it = pending_.find(e.token);
-        if (it != pending_.end() && --it->second == 0) pending_.erase(it);
+        if (it != pending_.end()) {  // in the order in which they were sent
+          it->second.erase(it->second.begin());
+          if (it->second.empty()) pending_.erase(it);
+        }
       }
-      last_write_.set(e.token, e.position.value);
-      in_order_.push_back(e);
+      in_order_.push_back({e, last_write_.find(e.token)});
+      last_write_.set(e.token, pruned_ + in_order_.size());
     }
     read_up_to_ = std::max(read_up_to_, read_up_to);
     if (read_up_to_ < wanted_) return;
@@ -81,8 +84,18 @@ void write_index::add(std::span<const entry> entries, log_position read_up_to) {
   moved_.notify_all();
 }
 
-bool write_index::newer(std::uint64_t token, log_position seen) const {
-  return last_write_.find(token) > seen.value || (!pending_.empty() && pending_.contains(token));
+// Calls `each` for the writes of a key after `seen`, newest first, until it says true.
+template <class Each>
+bool write_index::any(std::uint64_t token, log_position seen, Each each) const {
+  if (!pending_.empty())
+    if (const auto it = pending_.find(token); it != pending_.end())
+      for (auto tag = it->second.rbegin(); tag != it->second.rend(); ++tag)
+        for (side s : {side::home, side::spoke})
+          if (const auto& won = tag->by(s); won.fields && each(entry{.token = token, .fields = won.fields, .time_us = won.time_us, .wrote = s}))
+            return true;
+  for (const stored* s = find(last_write_.find(token)); s && s->write.position > seen; s = find(s->earlier))
+    if (each(s->write)) return true;
+  return false;
 }
 
 void write_index::ask(std::span<const question> questions, std::vector<std::uint8_t>& answers) const {
@@ -91,33 +104,40 @@ void write_index::ask(std::span<const question> questions, std::vector<std::uint
   if (last_write_.size() == 0 && pending_.empty()) return;
   for (std::size_t i = 0; i < questions.size(); ++i) {
     const question& q = questions[i];
-    answers[i] = newer(q.token, q.seen) || (q.token_before != q.token && newer(q.token_before, q.seen));
+    const auto meets = [&](const entry& e) { return meeting(q.fields, e.fields, q.deltas) != 0; };
+    answers[i] = any(q.token, q.seen, meets) || (q.token_before != q.token && any(q.token_before, q.seen, meets));
   }
 }
 
-bool write_index::written_after(std::uint64_t token, log_position seen) const {
+void write_index::collect(std::uint64_t token, log_position seen, std::vector<entry>& out) const {
   std::lock_guard lock(mutex_);
-  return newer(token, seen);
+  any(token, seen, [&](const entry& e) {
+    out.push_back(e);
+    return false;
+  });
 }
 
-void write_index::add_pending(std::span<const std::uint64_t> tokens) {
+void write_index::add_pending(std::uint64_t token, const decision_tag& tag, bool again) {
   std::lock_guard lock(mutex_);
-  for (std::uint64_t t : tokens) ++pending_[t];
+  auto& of_key = pending_[token];
+  if (again && !of_key.empty()) of_key.back().add(tag);
+  else of_key.push_back(tag);
 }
 
-void write_index::remove_pending(std::span<const std::uint64_t> tokens) {
+void write_index::remove_pending(std::uint64_t token) {
   std::lock_guard lock(mutex_);
-  for (std::uint64_t t : tokens) {
-    auto it = pending_.find(t);
-    if (it != pending_.end() && --it->second == 0) pending_.erase(it);
-  }
+  const auto it = pending_.find(token);
+  if (it == pending_.end()) return;
+  it->second.pop_back();
+  if (it->second.empty()) pending_.erase(it);
 }
 
 void write_index::prune(log_position acknowledged) {
   std::lock_guard lock(mutex_);
-  while (!in_order_.empty() && in_order_.front().position <= acknowledged) {
-    const std::uint64_t token = in_order_.front().token;
-    if (const std::uint64_t last = last_write_.find(token); last != 0 && last <= acknowledged.value) last_write_.erase(token);
+  while (!in_order_.empty() && in_order_.front().write.position <= acknowledged) {
+    const std::uint64_t token = in_order_.front().write.token;
+    ++pruned_;
+    if (last_write_.find(token) == pruned_) last_write_.erase(token);
     in_order_.pop_front();
   }
 }
@@ -126,11 +146,6 @@ bool write_index::wait_read(log_position position, std::chrono::milliseconds lim
   std::unique_lock lock(mutex_);
   if (wanted_ < position) wanted_ = position;
   return moved_.wait_for(lock, stop, limit, [&] { return read_up_to_ >= position; });
-}
-
-log_position write_index::last_write(std::uint64_t token) const {
-  std::lock_guard lock(mutex_);
-  return {last_write_.find(token)};
 }
 
 log_position write_index::wanted() const {
@@ -143,11 +158,11 @@ log_position write_index::read_up_to() const {
 }
 std::size_t write_index::size() const {
   std::lock_guard lock(mutex_);
-  return last_write_.size();
+  return in_order_.size();
 }
 std::size_t write_index::bytes() const {
   std::lock_guard lock(mutex_);
-  return last_write_.bytes() + in_order_.size() * sizeof(entry);
+  return last_write_.bytes() + in_order_.size() * sizeof(stored);
 }
 
 }  // namespace duet::causality

@@ -2,7 +2,8 @@
 //
 // One side's reader adds every local write as it reads the log; the applier *to* that side asks, for a change that comes
 // from the other side, whether the key was written here after what the change had seen (correctness.md 1.3: concurrent).
-// As one applier makes `seen` a single number, the last write of a key decides, so one position per key is enough.
+// As one applier makes `seen` a single number, the writes of a key after it are the concurrent ones. They meet the change
+// only where both touched the same fields.
 //
 // Entries leave when the applier has passed a change whose stamp covers them (prune), never earlier.
 // Thread-safe; each call locks once, so callers hand over whole blocks and whole batches.
@@ -18,17 +19,18 @@
 #include <unordered_map>
 #include <vector>
 
+#include "duet/change.hpp"
 #include "duet/position.hpp"
 
 namespace duet::causality {
 
-// Open addressing from token to position; tokens are hashes already and never 0. Not thread-safe.
+// Open addressing from token to a number; tokens are hashes already and never 0. Not thread-safe.
 class token_map {
  public:
   token_map();
-  // The position of `token`, or 0.
+  // The number of `token`, or 0.
   std::uint64_t find(std::uint64_t token) const;
-  void set(std::uint64_t token, std::uint64_t position);
+  void set(std::uint64_t token, std::uint64_t number);
   void erase(std::uint64_t token);
   void clear();
   std::size_t size() const { return size_; }
@@ -36,7 +38,7 @@ class token_map {
 
  private:
   struct slot {
-    std::uint64_t token, position;
+    std::uint64_t token, number;
   };
   std::size_t home_of(std::uint64_t token) const { return token & (slots_.size() - 1); }
   void grow();
@@ -47,26 +49,35 @@ class token_map {
 class write_index {
  public:
   struct entry {
-    std::uint64_t token;
+    std::uint64_t token = 0;
     log_position position;
-    bool resolution;  // a refresh of ours, read back: takes the place of a pending one
+    field_set fields = 0;        // what the write touched
+    std::int64_t time_us = 0;    // its commit time; of a refresh: of the write that won
+    side wrote = side::home;     // of a refresh: who won
+    bool read_back = false;      // the first entry of a refresh of ours: takes the place of the oldest pending one of its key
   };
 
   // Reader: what a block held, and how far the log has been read with it.
   void add(std::span<const entry>, log_position read_up_to);
 
+  // A change that comes from the other side.
   struct question {
     std::uint64_t token, token_before;
     log_position seen;
+    field_set fields, deltas;    // what it touched; the fields of its table that are deltas
   };
-  // Applier: for each question, was one of its keys written here after `seen`? Sets answers[i] to 1 where so.
+  // Applier: for each question, does a write of one of its keys after `seen` meet it (duet::meeting)? Sets answers[i] to 1
+  // where so.
   void ask(std::span<const question>, std::vector<std::uint8_t>& answers) const;
-  bool written_after(std::uint64_t token, log_position seen) const;
-  log_position last_write(std::uint64_t token) const;  // 0: none that is not acknowledged
 
-  // Applier at home: a refresh of this key is about to commit; until it is read back it counts as newer than everything.
-  void add_pending(std::span<const std::uint64_t> tokens);
-  void remove_pending(std::span<const std::uint64_t> tokens);  // that commit did not happen
+  // Applier: the writes of this key after `seen`, newest first, whatever they touched; appends to `out`. A refresh that is
+  // not in the log yet has no position.
+  void collect(std::uint64_t token, log_position seen, std::vector<entry>& out) const;
+
+  // Applier at home: a refresh of this key will commit with the transaction under way; until it is read back it counts as
+  // newer than everything. Called again for the same transaction and key, it adds to what was decided.
+  void add_pending(std::uint64_t token, const decision_tag&, bool again);
+  void remove_pending(std::uint64_t token);  // the newest one of the key: that commit did not happen
 
   void prune(log_position acknowledged);
 
@@ -75,18 +86,27 @@ class write_index {
   log_position wanted() const;   // the furthest position asked for
   log_position read_up_to() const;
 
-  std::size_t size() const;
+  std::size_t size() const;      // entries that are not acknowledged
   std::size_t bytes() const;
 
  private:
+  struct stored {
+    entry write;
+    std::uint64_t earlier;  // number of the write of the same key before it; 0: none
+  };
+  // Writes are numbered from 1 as they come; the first `pruned_` of them are gone.
+  const stored* find(std::uint64_t number) const { return number > pruned_ ? &in_order_[number - pruned_ - 1] : nullptr; }
+  template <class Each>
+  bool any(std::uint64_t token, log_position seen, Each each) const;
+
   mutable std::mutex mutex_;
   mutable std::condition_variable_any moved_;
-  token_map last_write_;
-  std::deque<entry> in_order_;  // for pruning
-  std::unordered_map<std::uint64_t, int> pending_;
+  token_map last_write_;          // token -> number
+  std::deque<stored> in_order_;
+  std::uint64_t pruned_ = 0;
+  std::unordered_map<std::uint64_t, std::vector<decision_tag>> pending_;  // oldest first
   log_position read_up_to_;
   mutable log_position wanted_;
-  bool newer(std::uint64_t token, log_position seen) const;
 };
 
 }  // namespace duet::causality

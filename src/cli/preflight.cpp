@@ -101,6 +101,19 @@ void preflight::bind() {
   const bool spoke_ok = step(at_spoke_, "spoke", [&] { spoke_tables = spoke->load_tables(table_patterns(cfg, side::spoke)); });
   if (!home_ok || !spoke_ok) return;
   step(in_tables_, "tables", [&] { tables = translate::bind(cfg, home_tables, spoke_tables, in_tables_); });
+  if (spoke_identity.product == "MariaDB") take_whole_seconds();
+}
+
+void preflight::take_whole_seconds() {
+  tables.commit_time_grain_us = 1'000'000;
+  std::string names;
+  for (const table_pair& t : tables.tables)
+    if (t.direction == flow::both && t.policy.compares_commit_times())
+      names += (names.empty() ? "" : ", ") + t.home.schema + "." + t.home.name;
+  if (names.empty()) return;
+  in_tables_.push_back({finding::level::warn, "commit_time_seconds",
+                        names + ": the later commit wins, and MariaDB's log has commit times in whole seconds: within one second home wins",
+                        "map an updated_at(6) column and name it in latest_by; for update_vs_delete write update_wins or delete_wins", "spoke"});
 }
 
 void preflight::check() {

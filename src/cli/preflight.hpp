@@ -44,6 +44,8 @@ class preflight {
   bool connect(const endpoint&, const char* where, findings&, const std::function<std::unique_ptr<site>()>&,
                std::unique_ptr<site>&, site_identity&);
 
+  void take_whole_seconds();  // MariaDB's commit times
+
   std::string config_file_;
   const engines& engines_;
   bool config_refused_ = false, unreachable_ = false;

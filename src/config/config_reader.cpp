@@ -72,11 +72,12 @@ class reader {
       return out_;
     }
     collect_empty_values(root);
-    if (!check_map(root, "the file", {"link", "home", "spoke", "status", "tables", "tuning"})) return out_;
+    if (!check_map(root, "the file", {"link", "home", "spoke", "status", "conflicts", "tables", "tuning"})) return out_;
     read_link(root);
     read_endpoint(root, "home", out_.home);
     read_endpoint(root, "spoke", out_.spoke);
     read_status(root["status"]);
+    read_conflicts(root["conflicts"]);
     read_tables(root);
     read_tuning(root["tuning"]);
     return out_;
@@ -371,6 +372,40 @@ class reader {
     out_.status_port = static_cast<std::uint16_t>(*port);
   }
 
+  void read_conflicts(const YAML::Node& n) {
+    if (!n) return;
+    const std::string example = "`conflicts: { default: latest }`";
+    if (n.IsScalar()) return refuse("wrong_type", line_of(n), "conflicts must be a map of `key: value`", "write " + example);
+    if (!check_map(n, "conflicts", {"default", "log_retention_days"})) return;
+    if (const YAML::Node rule = n["default"]) read_rule(rule, "conflicts.default", "`default: latest`", false, out_.default_conflict_rule);
+    read_number(n, "log_retention_days", "conflicts.", decode_count, "bad_number", "90", 0, 36500, out_.conflict_log_retention_days);
+  }
+
+  // One of the words of an enum, all of which `names` has.
+  template <class E>
+  bool read_word(const YAML::Node& n, const std::string& what, const std::string& example, const char* code, std::initializer_list<E> names, E& out) {
+    const auto text = text_of(n, what, example);
+    if (!text) return false;
+    std::string all;
+    for (E e : names) {
+      all += (all.empty() ? "" : ", ") + std::string(name(e));
+      if (*text == name(e)) return out = e, true;
+    }
+    refuse(code, line_of(n), what + ": there is no `" + *text + "`", "one of " + all);
+    return false;
+  }
+
+  bool read_rule(const YAML::Node& n, const std::string& what, const std::string& example, bool of_column, conflict_rule& out) {
+    using enum conflict_rule;
+    if (of_column) return read_word(n, what, example, "bad_conflict_rule", {latest, home, spoke, manual, delta}, out);
+    if (n.IsScalar() && n.Scalar() == name(delta)) {
+      refuse("bad_conflict_rule", line_of(n), what + ": delta adds the changes of a number, and a row is none",
+             "name the columns that it is for, `conflict: { columns: { balance: delta } }`; here: one of latest, home, spoke, manual");
+      return false;
+    }
+    return read_word(n, what, example, "bad_conflict_rule", {latest, home, spoke, manual}, out);
+  }
+
   void read_tables(const YAML::Node& root) {
     const YAML::Node n = root["tables"];
     const std::string example = "`- home: public.customer`";
@@ -412,7 +447,7 @@ class reader {
 
   bool read_table(const YAML::Node& n, const std::string& example, table_rule& rule) {
     rule.at.line = line_of(n);
-    if (!check_map(n, "a table", {"home", "spoke", "columns", "exclude", "direction"})) return false;
+    if (!check_map(n, "a table", {"home", "spoke", "columns", "exclude", "direction", "conflict"})) return false;
     bool ok = true;
     if (const YAML::Node home = n["home"]) {
       const auto text = text_of(home, "home", example);
@@ -460,7 +495,150 @@ class reader {
         if (text) refuse("bad_direction", line_of(direction), "there is no direction of that name", "one of both, home_to_spoke, spoke_to_home");
       }
     }
+    if (const YAML::Node conflict = n["conflict"]) ok &= read_conflict(conflict, wildcard, rule);
     return ok;
+  }
+
+  bool read_conflict(const YAML::Node& n, bool wildcard, table_rule& table) {
+    const int line = table.conflict.at.line = line_of(n);
+    const std::size_t before = found_.size();
+    if (n.IsScalar()) {
+      refuse("wrong_type", line, "conflict must be a map of `key: value`", "write `conflict: { rule: latest }`");
+      return false;
+    }
+    if (!check_map(n, "conflict", {"rule", "latest_by", "merge", "groups", "columns", "update_vs_delete"})) return false;
+    if (table.direction != flow::both) {
+      refuse("conflict_one_way", line,
+             table.home + " is synced " + std::string(name(table.direction)) + ": what one side alone may change is never in conflict",
+             "take conflict out, or write `direction: both`");
+      return false;
+    }
+    if (wildcard) {
+      for (const char* key : {"latest_by", "groups", "columns"}) {
+        if (!n[key]) continue;
+        refuse("wrong_type", line_of(n[key]), "conflict." + std::string(key) + " can't go with all tables of a schema", "give the table a rule of its own");
+      }
+      if (found_.size() != before) return false;
+    }
+    conflict_rules& out = table.conflict;
+    if (const YAML::Node rule = n["rule"]) read_rule(rule, "conflict.rule", "`rule: latest`", false, out.rule);
+    if (const YAML::Node merge = n["merge"]) read_merge(merge, out);
+    if (const YAML::Node deleted = n["update_vs_delete"]) {
+      using enum delete_rule;
+      read_word(deleted, "conflict.update_vs_delete", "`update_vs_delete: update_wins`", "bad_update_vs_delete",
+                {update_wins, delete_wins, latest, manual}, out.update_vs_delete);
+    }
+    if (const YAML::Node columns = n["columns"]) read_column_rules(columns, out);
+    if (const YAML::Node groups = n["groups"]) read_groups(groups, out);
+    if (const YAML::Node by = n["latest_by"]) {
+      out.latest_by_at.line = line_of(by);
+      if (const auto text = text_of(by, "conflict.latest_by", "`latest_by: updated_at`")) out.latest_by = *text;
+    }
+    if (found_.size() == before) check_conflict(out);
+    return found_.size() == before;
+  }
+
+  void read_merge(const YAML::Node& n, conflict_rules& out) {
+    const auto text = text_of(n, "conflict.merge", "`merge: columns`");
+    if (!text) return;
+    out.merge_columns = *text != "row";
+    if (*text != "row" && *text != "columns") refuse("bad_merge", line_of(n), "conflict.merge: there is no `" + *text + "`", "one of columns, row");
+  }
+
+  void read_column_rules(const YAML::Node& n, conflict_rules& out) {
+    const std::string example = "`columns: { balance: delta }`";
+    out.columns_at.line = line_of(n);
+    if (!n.IsMap()) return refuse("wrong_type", line_of(n), "conflict.columns must be a map of home's column to its rule", "write " + example);
+    for (const auto& entry : n) {
+      const int line = line_of(entry.first);
+      if (!entry.first.IsScalar() || entry.first.Scalar().empty()) {
+        refuse("wrong_type", line, "conflict.columns must be a map of home's column to its rule", "write " + example);
+        continue;
+      }
+      const std::string& column = entry.first.Scalar();
+      if (std::any_of(out.columns.begin(), out.columns.end(), [&](const auto& c) { return c.first == column; })) {
+        refuse("duplicate_column", line, "conflict.columns: column `" + column + "` is named twice", "a column has one rule: keep one of the two");
+        continue;
+      }
+      conflict_rule rule = conflict_rule::none;
+      if (read_rule(entry.second, "conflict.columns." + column, example, true, rule)) out.columns.emplace_back(column, rule);
+    }
+  }
+
+  void read_groups(const YAML::Node& n, conflict_rules& out) {
+    const std::string example = "`groups: [[street, city, zip]]`";
+    out.groups_at.line = line_of(n);
+    if (!n.IsSequence()) return refuse("wrong_type", line_of(n), "conflict.groups must be a list of lists of home's columns", "write " + example);
+    std::map<std::string, int> seen;
+    for (const auto& entry : n) {
+      const int line = line_of(entry);
+      std::vector<std::string> group;
+      bool ok = entry.IsSequence();
+      for (std::size_t i = 0; ok && i < entry.size(); ++i) {
+        ok = entry[i].IsScalar() && !entry[i].Scalar().empty();
+        if (ok) group.push_back(entry[i].Scalar());
+      }
+      if (!ok) return refuse("wrong_type", line, "conflict.groups must be a list of lists of home's columns", "write " + example);
+      for (const std::string& column : group) {
+        if (const auto [at, fresh] = seen.emplace(column, line); !fresh) {
+          refuse("duplicate_column", line, "conflict.groups: column `" + column + "` is in a group in line " + std::to_string(at->second) + " already",
+                 "a column is decided once: keep one of the two");
+          ok = false;
+        }
+      }
+      if (ok && group.size() < 2) {
+        refuse("bad_group", line, "conflict.groups: a group of less than two columns", "a column alone is decided by itself: name its companions, or take the group out");
+      }
+      out.groups.push_back(std::move(group));
+    }
+  }
+
+  // What the parts of one table's rules say of each other.
+  void check_conflict(const conflict_rules& r) {
+    const auto rule_of = [&](const std::string& column) {
+      const auto at = std::find_if(r.columns.begin(), r.columns.end(), [&](const auto& c) { return c.first == column; });
+      return at == r.columns.end() ? conflict_rule::none : at->second;
+    };
+    if (!r.merge_columns) {
+      if (!r.groups.empty())
+        refuse("merge_row", r.groups_at.line, "conflict.groups: with merge: row, all columns are one group", "take groups out, or write `merge: columns`");
+      for (const auto& [column, rule] : r.columns) {
+        if (rule == conflict_rule::delta) continue;
+        refuse("merge_row", r.columns_at.line, "conflict.columns: with merge: row, `" + column + "` has no rule of its own: the row is decided as one",
+               "take it out, or write `merge: columns`");
+      }
+    }
+    for (const auto& group : r.groups) {
+      std::string first;
+      for (const std::string& column : group) {
+        const conflict_rule rule = rule_of(column);
+        if (rule == conflict_rule::none) continue;
+        if (rule == conflict_rule::delta) {
+          refuse("group_rules", r.groups_at.line, "conflict.groups: `" + column + "` is delta, which is added by itself and never part of a group",
+                 "take it out of the group, or its rule out of columns");
+        } else if (first.empty()) {
+          first = column;
+        } else if (rule_of(first) != rule) {
+          refuse("group_rules", r.groups_at.line,
+                 "conflict.groups: `" + first + "` is " + std::string(name(rule_of(first))) + " and `" + column + "` is " + std::string(name(rule)) +
+                     ", but a group is decided as one",
+                 "give one column of the group a rule: it is that of all of them");
+        }
+      }
+    }
+    if (r.latest_by.empty()) return;
+    const conflict_rule row = r.rule == conflict_rule::none ? out_.default_conflict_rule : r.rule;
+    const bool any_latest = row == conflict_rule::none || row == conflict_rule::latest ||
+                            std::any_of(r.columns.begin(), r.columns.end(), [](const auto& c) { return c.second == conflict_rule::latest; });
+    if (!any_latest) {
+      refuse("latest_by_unused", r.latest_by_at.line, "conflict.latest_by: no rule of this table is latest" +
+                 std::string(r.update_vs_delete == delete_rule::latest ? ", and update_vs_delete goes by commit times: a deleted row has no value to compare" : ""),
+             "write `rule: latest`, or take latest_by out");
+    }
+    if (rule_of(r.latest_by) == conflict_rule::delta) {
+      refuse("latest_by_delta", r.latest_by_at.line, "conflict.latest_by: `" + r.latest_by + "` is delta: a sum of both sides says nothing of their order",
+             "name another column, or leave latest_by out: the commit time decides");
+    }
   }
 
   bool read_columns(const YAML::Node& n, bool wildcard, table_rule& rule) {

@@ -157,6 +157,8 @@ void block_writer::copy_cell(image from, image to, std::size_t column) {
   r.cells()[cell_index(r, to, column)] = r.cells()[cell_index(r, from, column)];
 }
 
+void block_writer::set_decision(const decision_tag& decided) { change().decided = decided; }
+
 void block_writer::finish_change() {
   assert(in_change_);
   const std::size_t open = block_->size_ - change_at_;

@@ -1,6 +1,7 @@
 // The words for what the contract counts in enums, and what an operator is told to do about each failure.
 #include "duet/failure.hpp"
 #include "duet/mapping.hpp"
+#include "duet/policy.hpp"
 #include "duet/schema.hpp"
 #include "duet/value.hpp"
 
@@ -13,6 +14,29 @@ std::string_view name(flow f) {
     case flow::both: return "both";
     case flow::home_to_spoke: return "home_to_spoke";
     case flow::spoke_to_home: return "spoke_to_home";
+  }
+  return "?";
+}
+
+std::string_view name(conflict_rule r) {
+  switch (r) {
+    case conflict_rule::none: return "none";
+    case conflict_rule::latest: return "latest";
+    case conflict_rule::home: return "home";
+    case conflict_rule::spoke: return "spoke";
+    case conflict_rule::manual: return "manual";
+    case conflict_rule::delta: return "delta";
+  }
+  return "?";
+}
+
+std::string_view name(delete_rule r) {
+  switch (r) {
+    case delete_rule::by_rule: return "by_rule";
+    case delete_rule::update_wins: return "update_wins";
+    case delete_rule::delete_wins: return "delete_wins";
+    case delete_rule::latest: return "latest";
+    case delete_rule::manual: return "manual";
   }
   return "?";
 }

@@ -231,7 +231,7 @@ struct sql_writer::source_columns {
   const table_pair* table;
   bool index = false;
   bool key_of_after = false;
-  std::span<const std::uint16_t> key, values, guard;
+  std::span<const std::uint16_t> key, values, deltas, guard;
 
   const column& at(std::uint16_t c) const { return table->columns[c].spoke; }
 };
@@ -248,6 +248,7 @@ void sql_writer::append_names(std::string& out, const source_columns& from) cons
   };
   add('k', from.key);
   add('n', from.values);
+  add('d', from.deltas);
   add('g', from.guard);
   out.back() = ')';
 }
@@ -284,6 +285,10 @@ void sql_writer::append_row(std::string& out, const source_columns& from, const 
   }
   for (const auto c : from.values) {
     append_typed_value(out, from.at(c), row.after[c]);
+    out += ',';
+  }
+  for (const auto c : from.deltas) {
+    append_value(out, from.at(c), row.added[c]);
     out += ',';
   }
   for (const auto c : from.guard) {
@@ -424,6 +429,15 @@ void append_assignments(std::string& out, const table_pair& table, row_view afte
   }
 }
 
+// t.c=(t.c+ and the summand and ')' to follow.
+void append_sum_of(std::string& out, const column& c) {
+  out += "t.";
+  append_identifier(out, c.name);
+  out += "=(t.";
+  append_identifier(out, c.name);
+  out += '+';
+}
+
 void check_size(const std::string& statement, const table_pair& table, const statement_limits& limits) {
   if (statement.size() > limits.hard)
     throw failure(failure_kind::row_refused,
@@ -476,12 +490,18 @@ std::size_t sql_writer::update(std::string& out, const run& r, std::size_t first
     append_target(out, table);
     out += " AS t SET ";
     append_assignments(out, table, row.after, r.columns);
+    for (const auto c : r.deltas) {
+      if (out.back() != ' ') out += ',';
+      append_sum_of(out, table.columns[c].spoke);
+      append_value(out, table.columns[c].spoke, row.added[c]);
+      out += ')';
+    }
     out += " WHERE ";
     append_where(out, table, row.before, r.guard);
     check_size(out, table, limits_);
     return first + 1;
   }
-  const source_columns from{.table = &table, .key = table.key, .values = r.columns, .guard = r.guard};
+  const source_columns from{.table = &table, .key = table.key, .values = r.columns, .deltas = r.deltas, .guard = r.guard};
   std::string tail;
   close_derived(tail, from);
   tail += " STRAIGHT_JOIN ";
@@ -495,6 +515,12 @@ std::size_t sql_writer::update(std::string& out, const run& r, std::size_t first
     tail += "=v.n";
     append_number(tail, c);
     tail += ',';
+  }
+  for (const auto c : r.deltas) {
+    append_sum_of(tail, table.columns[c].spoke);
+    tail += "v.d";
+    append_number(tail, c);
+    tail += "),";
   }
   tail.pop_back();
   open_derived(out, from);

@@ -6,7 +6,8 @@
 //   MariaDB  (WITH v(i, k0, n0, g0) AS (VALUES (..), (..)) SELECT * FROM v) AS v
 //
 //   i    the row's index in the run (find_rows only)
-//   k<c> key, n<c> new value, g<c> value that must still be there (guard); c = index into table_pair::columns
+//   k<c> key, n<c> new value, d<c> summand (deltas), g<c> value that must still be there (guard); c = index into
+//        table_pair::columns
 //
 // STRAIGHT_JOIN and FORCE INDEX (PRIMARY) make every row one primary key lookup, so that no row besides the wanted ones is
 // ever locked. Comparisons are exact: text byte by byte (case, accents and trailing blanks count), though found by the

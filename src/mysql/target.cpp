@@ -163,7 +163,7 @@ struct target::session {
   // The slow path of change(): some of these rows match, some don't.
   void write_matching(const run& r, std::size_t first, std::size_t last, std::vector<std::uint32_t>& unmatched,
                       std::string_view doing) {
-    run matching{.table = r.table, .op = r.op, .columns = r.columns, .guard = r.guard};
+    run matching{.table = r.table, .op = r.op, .columns = r.columns, .deltas = r.deltas, .guard = r.guard};
     for (std::size_t from = first; from < last; from += find_rows_max) {
       const std::size_t to = std::min(from + find_rows_max, last);
       const auto found = find(r, sql_writer::find::matching, from, to, doing);
@@ -249,7 +249,7 @@ void target::apply(const run& r, insert_mode mode, std::vector<std::uint32_t>& u
       return s.insert_checked(r, unmatched, doing);
     }
     case operation::update:
-      demand(!r.columns.empty(), "an update of nothing");
+      demand(!r.columns.empty() || !r.deltas.empty(), "an update of nothing");
       return s.change(r, unmatched, place("update of", *r.table));
     case operation::remove:
       return s.change(r, unmatched, place("delete from", *r.table));
@@ -320,7 +320,7 @@ log_position target::catch_up_point() {
   }
 }
 
-void target::emit_refresh(const table_pair& table, row_view, const owned_row*) {
+void target::emit_refresh(const table_pair& table, row_view, const owned_row*, const decision_tag&) {
   throw failure(failure_kind::internal, place("refresh of", table) + ": only home decides conflicts");
 }
 
@@ -328,12 +328,12 @@ void target::log_conflict(const conflict_entry& e) {
   const std::string sql =
       "INSERT INTO duet.conflict_log (link, table_name, `key`, type, home_row, spoke_row, home_position, spoke_position, "
       "home_time, "
-      "spoke_time, rule, winner, result) VALUES (" +
+      "spoke_time, rule, winner, base_row, result_row, result) VALUES (" +
       quote_text(session_->link) + ',' + quote_text(clipped(e.table, 200)) + ',' + quote_text(e.key) + ',' +
       quote_text(clipped(e.type, 64)) + ',' + text_or_null(e.home_row) + ',' + text_or_null(e.spoke_row) + ',' +
       position_or_null(e.home_position) + ',' + position_or_null(e.spoke_position) + ',' + time_expression(e.home_time_us) +
       ',' + time_expression(e.spoke_time_us) + ',' + quote_text(clipped(e.rule, 64)) + ',' + quote_text(clipped(e.winner, 16)) +
-      ',' + quote_text(clipped(e.result, 200)) + ')';
+      ',' + text_or_null(e.base_row) + ',' + text_or_null(e.result_row) + ',' + quote_text(clipped(e.result, 200)) + ')';
   session_->execute(sql, "logging a conflict of " + e.table);
 }
 
@@ -347,6 +347,11 @@ void target::hold(const held_entry& e) {
       quote_text(clipped(e.server_code, 16)) + ',' + text_or_null(e.before_row) + ',' + text_or_null(e.after_row) + ',' +
       signed_text(e.source_position.value) + ',' + time_expression(e.source_time_us) + ')';
   session_->execute(sql, "holding a change of " + e.table);
+}
+
+void target::release_held(std::uint64_t token) {
+  session_->execute("DELETE FROM duet.held WHERE link=" + quote_text(session_->link) + " AND token=" + signed_text(token),
+                    "releasing held changes");
 }
 
 void target::savepoint() {

@@ -34,9 +34,10 @@ class target final : public duet::target {
   std::vector<owned_row> lock_rows(const table_pair&, std::span<const row_view> keys) override;
   bool force(const table_pair&, operation, row_view before, row_view after, std::span<const std::uint16_t> columns) override;
   log_position catch_up_point() override;
-  void emit_refresh(const table_pair&, row_view key, const owned_row* row) override;  // home's alone: throws internal
+  void emit_refresh(const table_pair&, row_view key, const owned_row* row, const decision_tag&) override;  // home's alone: throws internal
   void log_conflict(const conflict_entry&) override;
   void hold(const held_entry&) override;
+  void release_held(std::uint64_t token) override;
   void savepoint() override;
   void rollback_to_savepoint() override;
   void commit(const control_row& final) override;

@@ -87,6 +87,7 @@ std::string encode_metrics(const hub_status& hub) {
   f.counter_per_lane("duet_rows_read_total", "Rows read from the lane's log.", &lane_counters::read);
   f.counter_per_lane("duet_rows_drift_total", "Applied rows that were written by force, because the row was not as expected.",
                      &lane_counters::drift);
+  f.counter_per_lane("duet_conflicts_total", "Conflicts decided by the tables' rules and logged, whoever won.", &lane_counters::conflicts);
   f.counter_per_lane("duet_refreshes_total", "Decisions of home: sent (to home), written (to the spoke).", &lane_counters::refreshes);
   f.counter_per_lane("duet_source_transactions_total", "Transactions read.", &lane_counters::source_transactions);
   f.counter_per_lane("duet_target_transactions_total", "Transactions written.", &lane_counters::target_transactions);

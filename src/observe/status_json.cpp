@@ -17,6 +17,7 @@ constexpr counter_field counter_fields[] = {
     {"echoes", &lane_counters::echoes},
     {"filtered", &lane_counters::filtered},
     {"held_back", &lane_counters::held_back},
+    {"conflicts", &lane_counters::conflicts},
     {"conflicts_lost", &lane_counters::conflicts_lost},
     {"held", &lane_counters::held},
     {"drift", &lane_counters::drift},

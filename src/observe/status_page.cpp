@@ -51,8 +51,8 @@ footer { margin-top: 1.2rem; color: var(--dim); font-size: .85rem; } a { color: 
 const lanes = [['home_to_spoke', 'home → spoke'], ['spoke_to_home', 'spoke → home']];
 const rows = [
   ['rows applied', l => count(l.rows.applied)], ['own echoes dropped', l => count(l.rows.echoes)],
-  ["lost to home's row", l => count(l.rows.conflicts_lost)], ['held back', l => count(l.rows.held_back)],
-  ['refused and held', l => count(l.rows.held)], ['written over drift', l => count(l.rows.drift)],
+  ['conflicts decided', l => count(l.rows.conflicts)], ["given up for home's row", l => count(l.rows.conflicts_lost)], ['held back', l => count(l.rows.held_back)],
+  ['held', l => count(l.rows.held)], ['written over drift', l => count(l.rows.drift)],
   ['transactions read', l => count(l.rows.source_transactions)], ['transactions written', l => count(l.rows.target_transactions)],
   ['read up to', l => l.read_position], ['applied up to', l => l.applied_position],
   ['in memory', l => bytes(l.ring_bytes)], ['in the spill file', l => bytes(l.spill_bytes)],

@@ -58,9 +58,10 @@ std::string status_text(const hub_status& now, const hub_status* before, double 
   line("applied up to", a.applied_position, b.applied_position);
   count("rows applied", &lane_counters::applied);
   count("own echoes dropped", &lane_counters::echoes);
-  count("lost to home's row", &lane_counters::conflicts_lost);
+  count("conflicts decided", &lane_counters::conflicts);
+  count("given up for home's row", &lane_counters::conflicts_lost);
   count("held back", &lane_counters::held_back);
-  count("refused and held", &lane_counters::held);
+  count("held", &lane_counters::held);
   count("written over drift", &lane_counters::drift);
   count("transactions read", &lane_counters::source_transactions);
   count("transactions written", &lane_counters::target_transactions);
@@ -105,8 +106,7 @@ std::string progress_line(const hub_status& before, const hub_status& now, doubl
     std::string text = fmt::format("{} -> {} {} rows/s, lag {}", name(is.from), name(other(is.from)), rate(0, moved, seconds),
                                    human_duration_ms(is.lag_ms));
     if (is.rows.held > from.held) text += fmt::format(", {} held", grouped(is.rows.held - from.held));
-    if (is.rows.conflicts_lost > from.conflicts_lost)
-      text += fmt::format(", {} conflicts", grouped(is.rows.conflicts_lost - from.conflicts_lost));
+    if (is.rows.conflicts > from.conflicts) text += fmt::format(", {} conflicts", grouped(is.rows.conflicts - from.conflicts));
     if (is.rows.drift > from.drift) text += fmt::format(", {} over drift", grouped(is.rows.drift - from.drift));
     return text;
   };

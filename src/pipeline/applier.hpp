@@ -6,26 +6,31 @@
 // the log of the side written to has been read up to now (catch-up): the index then tells whether a local write that the
 // change had not seen stands against it.
 //
-//   to home    such a write stands: home's row wins, the change goes to the conflict log and home's row back as a refresh
-//   to spoke   such a write stands: nothing is written here; it is on its way home, which will answer with a refresh
+//   to home    such a write meets the change: the table's rules decide (conflict/arbiter), what lost goes to the conflict log,
+//              and the row as it stands goes back as a refresh
+//   to spoke   such a write meets it: those fields are not written here; the write is on its way home, which will answer
 //   none       the row is not what the log says it was (drift): written by force, and logged
 #pragma once
 
 #include <atomic>
 #include <chrono>
 #include <deque>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <stop_token>
+#include <thread>
 #include <unordered_set>
 #include <vector>
 
 #include "base/arena.hpp"
 #include "causality/write_index.hpp"
+#include "conflict/arbiter.hpp"
 #include "duet/config.hpp"
 #include "duet/status.hpp"
 #include "duet/target.hpp"
 #include "pipeline/change_ring.hpp"
+#include "pipeline/held_keys.hpp"
 #include "pipeline/planner.hpp"
 
 namespace duet::pipeline {
@@ -33,6 +38,8 @@ namespace duet::pipeline {
 // What the two lanes of a link share beside the indexes, and what outlives a restart of the lanes.
 struct link_state {
   explicit link_state(std::size_t tables) : stopped_tables(tables) {}
+  std::function<void(std::chrono::milliseconds)> pause = [](std::chrono::milliseconds t) { std::this_thread::sleep_for(t); };
+  held_keys held;
   std::vector<std::atomic<bool>> stopped_tables;   // by table id: a TRUNCATE waits for a decision
   // By side: its log was found to hold the transaction that was applied last. Before, it may be another history, of which
   // the other side knows nothing: until both logs are known, nothing is written to either side.
@@ -44,12 +51,18 @@ struct link_state {
 
 class applier {
  public:
-  applier(side to, target&, const mapping&, const config&, change_ring&, causality::write_index& their_writes, link_state&,
-          control_row committed, const std::vector<std::pair<std::string, std::uint64_t>>& held_tokens);
+  static constexpr std::chrono::seconds catch_up_max{120};  // how long it waits without locks before the link is restarted
 
-  // Applies until stop is requested and what has been read is written, or `drain_limit` has passed. `decisions_from`: a
-  // place of the target's log that its reader must have passed before the first row is decided (0: none).
-  void work(std::stop_token, log_position decisions_from, std::chrono::milliseconds drain_limit);
+  // Waits until the log of the side written to has been read up to a place; false: not in time, or stopping.
+  using follower = std::function<bool(log_position, std::chrono::milliseconds, std::stop_token)>;
+
+  // `held_tokens`: of the side written to; those of the other side are the other applier's. `decisions_from`: a place of the
+  // target's log that its reader must have passed before the first row is decided (0: none).
+  applier(side to, target&, const mapping&, const config&, change_ring&, causality::write_index& their_writes, link_state&,
+          control_row committed, const std::vector<std::pair<std::string, std::uint64_t>>& held_tokens, follower, log_position decisions_from);
+
+  // Applies until stop is requested and what has been read is written, or `drain_limit` has passed.
+  void work(std::stop_token, std::chrono::milliseconds drain_limit);
 
   // From any thread: when stop is requested, do not drain.
   void give_up() { give_up_.store(true); }
@@ -59,7 +72,10 @@ class applier {
   log_position floor() const { return {floor_.load(std::memory_order_acquire)}; }
   lane_counters counters() const;
   std::int64_t lag_ms() const;
-  std::size_t held_keys() const { return held_keys_.load(std::memory_order_relaxed); }
+
+  // One step of work(): takes a block if there is one, writes what is complete when there is none, and a heartbeat if one is
+  // due. False: nothing was there.
+  bool step(std::chrono::milliseconds wait);
 
  private:
   struct held_change {
@@ -70,6 +86,14 @@ class applier {
   struct catch_up_needed {
     log_position place;
   };
+  // A key that home has decided about in the transaction under way. Its row is sent at the transaction's end, since later
+  // changes of the batch may touch it in fields that nobody contests.
+  struct due_refresh {
+    const table_pair* table;
+    std::vector<std::optional<std::string>> key;  // by column; home's form
+    std::uint64_t token;
+    decision_tag tag;
+  };
 
   // reading blocks
   void consume(change_block*);
@@ -79,8 +103,11 @@ class applier {
   void take_change(const change_record&);
   void plan(const change_record&);
   void take_end(const transaction_end&);
+  void read_up_before_deciding();
+  void add_deltas(const table_pair&, run::row&);
   bool convert(const change_record&, const table_pair&, run::row&, std::string& reason);
-  bool waits(const change_record&) const;
+  bool waits(const change_record&);
+  bool waits(std::uint64_t token);
   void hold_later(const change_record&, std::string reason, std::string server_code = {});
 
   // writing
@@ -92,18 +119,29 @@ class applier {
   void write_statement(const run&, std::span<const planned_row* const> rows, insert_mode, std::vector<const planned_row*>& doubtful);
   void write_carefully(const run& shape, std::span<const planned_row* const> rows, std::vector<const planned_row*>& doubtful);
   void decide(const run&, const std::vector<const planned_row*>& rows);
-  void decide_row(const run&, const planned_row&, const owned_row& at_before, const owned_row& at_after, bool before_stands,
-                  bool after_stands);
-  void lose_to_home(const planned_row&, const table_pair&, const owned_row& at_before, const owned_row& at_after);
+  void decide_row(const run&, const planned_row&, const owned_row& at_before, const owned_row& at_after);
+  void decide_at_home(const run&, const planned_row&, const owned_row& at_before, const owned_row& at_after);
+  void decide_at_spoke(const run&, const planned_row&, const owned_row& at_before, const owned_row& at_after);
+  void refresh_later(const table_pair&, row_view key, std::uint64_t token, const decision_tag&);
+  void send_refreshes();
+  void write_some(const planned_row&, const table_pair&, std::vector<std::uint16_t> columns, std::vector<std::uint16_t> deltas);
   void write_by_force(const run&, const planned_row&, const owned_row& current, const owned_row& at_after);
   void write_other_key(const planned_row&, const table_pair&, const owned_row& at_before, const owned_row& at_after, bool before_stands);
   void write_refresh(const planned_row&, const table_pair&, const owned_row& current);
+  void log_conflict(const planned_row&, const table_pair&, const conflict::decision&, const owned_row& was, const owned_row& is);
   void log_drift(const planned_row&, const table_pair&, const char* type, const owned_row& found, const char* result);
   void hold(const held_change&);
+  void announce_hold(std::uint64_t token);
   void catch_up();
   void begin(const control_row& next);
   void undo_attempt();
-  void forget_refreshes(std::size_t from);  // of attempt_pending_: they are not in the log after all
+  struct undo_point {
+    lane_counters counters;
+    std::vector<due_refresh> refreshes;
+    std::size_t holds, releases;
+  };
+  undo_point point() const { return {attempt_, attempt_refreshes_, attempt_held_.size(), attempt_released_.size()}; }
+  void undo_to(const undo_point&);          // what was done since is not in the transaction after all
   void add_retry();
   void after_taking();
   void after_commit(const control_row&);
@@ -112,6 +150,7 @@ class applier {
   control_row next_control() const;
 
   const side to_, from_;
+  follower follow_;
   target& target_;
   const mapping& mapping_;
   const config& config_;
@@ -140,13 +179,14 @@ class applier {
   change_block* block_ = nullptr;       // being consumed
   std::vector<change_block*> retained_; // their records are referred to by planned rows
   std::vector<held_change> holds_;
-  std::unordered_set<std::uint64_t> held_;      // tokens of keys in duet.held
+  std::unordered_set<std::uint64_t> batch_held_;   // keys of holds_: later changes of the batch wait behind them
   bool open_ = false, streamed_ = false, careful_ = false;
   control_row given_;                   // what begin() was told
 
   // of this attempt, taken back if it fails
   lane_counters attempt_;
-  std::vector<std::uint64_t> attempt_pending_, attempt_held_;
+  std::vector<due_refresh> attempt_refreshes_;
+  std::vector<std::uint64_t> attempt_held_, attempt_released_;
 
   // scratch
   std::vector<causality::write_index::question> questions_;
@@ -154,6 +194,8 @@ class applier {
   std::vector<std::uint32_t> unmatched_;
   run statement_;
   std::vector<const planned_row*> sure_, doubtful_;
+  std::vector<causality::write_index::entry> met_entries_;
+  std::vector<conflict::met_write> met_;
 
   lane_counters taken_;                 // read, echoes, filtered, unchanged of the batch
   bool heartbeat_due_ = false;
@@ -161,7 +203,6 @@ class applier {
   std::atomic<bool> give_up_{false};
   std::atomic<std::uint64_t> position_, floor_;
   std::atomic<std::int64_t> oldest_waiting_us_{0};
-  std::atomic<std::size_t> held_keys_{0};
   mutable std::mutex counters_mutex_;
   lane_counters counters_;
 };

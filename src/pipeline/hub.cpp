@@ -10,14 +10,14 @@
 #include <random>
 #include <thread>
 
-#include "causality/write_index.hpp"
 #include "duet/failure.hpp"
-#include "pipeline/applier.hpp"
-#include "pipeline/reader.hpp"
+#include "pipeline/lanes.hpp"
 
 namespace duet {
 
 using namespace std::chrono_literals;
+using pipeline::lane;
+using pipeline::lanes;
 using clock = std::chrono::steady_clock;
 
 namespace {
@@ -25,30 +25,12 @@ namespace {
 constexpr auto drain_limit = 8s;
 constexpr auto pause_max = 10s;
 
-// Everything of one direction: the log of `from` is read and written to the other side.
-struct lane {
-  lane(side from, const tuning& t) : from(from), ring(t) {}
-  side from;
-  std::unique_ptr<source> log;
-  std::unique_ptr<target> other_side;
-  causality::write_index local_writes;  // of `from`
-  pipeline::change_ring ring;
-  std::unique_ptr<pipeline::reader> reading;
-  std::unique_ptr<pipeline::applier> applying;
-};
-
 // The lanes between a start and the next one, with their threads. Destruction stops and joins.
 struct running {
-  running(const tuning& t) : home_to_spoke(side::home, t), spoke_to_home(side::spoke, t) {}
-  lane home_to_spoke, spoke_to_home;
+  explicit running(std::unique_ptr<lanes> l) : both(std::move(l)) {}
+  std::unique_ptr<lanes> both;
   std::vector<std::jthread> readers, appliers;
 };
-
-bool same_identity(const control_row& c, const std::string& source, const std::string& own) {
-  return c.source_identity == source && c.own_identity == own;
-}
-
-failure other_history(std::string what) { return failure(failure_kind::history_changed, std::move(what)); }
 
 }  // namespace
 
@@ -62,7 +44,7 @@ struct hub::state {
   std::condition_variable_any changed;
   std::exception_ptr broken;            // the first failure of a thread since the lanes were started
   std::unique_ptr<site> home_site, spoke_site;
-  std::unique_ptr<running> lanes;
+  std::unique_ptr<running> now;
   hub_status told;                      // the parts that do not come from the lanes
   lane_counters before[2];              // counters of lanes that have ended
   clock::time_point since = clock::now();
@@ -87,24 +69,12 @@ struct hub::state {
     changed.notify_all();
   }
 
-  void start(bool take_over, std::stop_token);
+  void start(bool take_over);
   void stop(bool drain);
   void supervise(std::stop_token);
 };
 
-namespace {
-
-void add_counters(lane_counters& to, const lane_counters& c) {
-  const auto* from = reinterpret_cast<const std::uint64_t*>(&c);
-  auto* sum = reinterpret_cast<std::uint64_t*>(&to);
-  static_assert(sizeof(lane_counters) % sizeof(std::uint64_t) == 0);
-  for (std::size_t i = 0; i < sizeof(lane_counters) / sizeof(std::uint64_t); ++i) sum[i] += from[i];
-}
-
-}  // namespace
-
-// The handshake (correctness.md 3.3): identity, epoch, cross floors, range; fingerprints follow when the logs are read.
-void hub::state::start(bool take_over, std::stop_token) {
+void hub::state::start(bool take_over) {
   if (!home_site) {
     auto h = home.make_site(), s = spoke.make_site();
     h->connect();
@@ -113,52 +83,14 @@ void hub::state::start(bool take_over, std::stop_token) {
     home_site = std::move(h);
     spoke_site = std::move(s);
   }
-  const site_identity home_id = home_site->identity(), spoke_id = spoke_site->identity();
-  const auto h = home_site->load_control(), s = spoke_site->load_control();
-  if (!h || !s)
-    throw failure(failure_kind::not_set_up, "link " + cfg.link + " is not set up at " + (h ? "the spoke" : s ? "home" : "either side"));
-  if (!same_identity(*h, spoke_id.id, home_id.id) || !same_identity(*s, home_id.id, spoke_id.id))
-    throw other_history("the databases are not the ones that link " + cfg.link + " was set up with");
-
-  const std::uint64_t epoch = std::max(h->epoch, s->epoch) + 1;
-  const control_row at_home = home_site->take_over(epoch, take_over);
-  const control_row at_spoke = spoke_site->take_over(at_home.epoch, take_over);
-  if (at_spoke.epoch != at_home.epoch) throw failure(failure_kind::fenced, "another hub takes this link over at the same time");
-
-  if (at_home.position < at_spoke.floor)
-    throw other_history("the spoke has seen home acknowledge more than home remembers: home is an older copy");
-  if (at_spoke.position < at_home.floor)
-    throw other_history("home has seen the spoke acknowledge more than the spoke remembers: the spoke is an older copy");
-  const log_position home_start = std::min(at_spoke.position, at_home.floor);
-  const log_position spoke_start = std::min(at_home.position, at_spoke.floor);
-  home_site->check_log(home_start, std::max(at_spoke.position, at_home.floor));
-  spoke_site->check_log(spoke_start, std::max(at_home.position, at_spoke.floor));
-
-  auto r = std::make_unique<running>(cfg.tune);
-  lane& down = r->home_to_spoke;
-  lane& up = r->spoke_to_home;
-  down.log = home.make_source();
-  up.log = spoke.make_source();
-  down.other_side = spoke.make_target();
-  up.other_side = home.make_target();
-  down.other_side->open();
-  up.other_side->open();
-  const auto held_at_home = up.other_side->load_held_tokens(), held_at_spoke = down.other_side->load_held_tokens();
-  const log_position decisions_from = up.other_side->catch_up_point();
-
-  down.reading = std::make_unique<pipeline::reader>(side::home, *down.log, map, down.local_writes, down.ring,
-                                                    pipeline::reader_start{home_start, at_spoke.position, at_spoke.floor});
-  up.reading = std::make_unique<pipeline::reader>(side::spoke, *up.log, map, up.local_writes, up.ring,
-                                                  pipeline::reader_start{spoke_start, at_home.position, at_home.floor});
-  down.applying = std::make_unique<pipeline::applier>(side::spoke, *down.other_side, map, cfg, down.ring, up.local_writes, link,
-                                                      at_spoke, held_at_spoke);
-  up.applying = std::make_unique<pipeline::applier>(side::home, *up.other_side, map, cfg, up.ring, down.local_writes, link, at_home,
-                                                    held_at_home);
+  auto opened = pipeline::open_lanes(cfg, map, link, *home_site, *spoke_site, home, spoke, take_over, [](const lane& l) {
+    return [&l](log_position place, std::chrono::milliseconds limit, std::stop_token stop) { return l.local_writes.wait_read(place, limit, stop); };
+  });
   {
     std::lock_guard lock(mutex);
     broken = nullptr;
-    told.epoch = at_home.epoch;
-    lanes = std::move(r);
+    told.epoch = opened->epoch;
+    now = std::make_unique<running>(std::move(opened));
   }
   // A log is released only as far as the round trip is durable: applied there, and the echo's floor committed here.
   auto run_reader = [this](lane& l, const pipeline::applier& forth, const pipeline::applier& back) {
@@ -170,41 +102,40 @@ void hub::state::start(bool take_over, std::stop_token) {
       }
     });
   };
-  auto run_applier = [this](lane& l, log_position from) {
-    return std::jthread([this, &l, from](std::stop_token stop) {
+  auto run_applier = [this](lane& l) {
+    return std::jthread([this, &l](std::stop_token stop) {
       try {
-        l.applying->work(stop, from, drain_limit);
+        l.applying->work(stop, drain_limit);
       } catch (...) {
         break_with(std::current_exception());
       }
     });
   };
-  lanes->readers.push_back(run_reader(down, *down.applying, *up.applying));
-  lanes->readers.push_back(run_reader(up, *up.applying, *down.applying));
-  lanes->appliers.push_back(run_applier(down, {}));
-  lanes->appliers.push_back(run_applier(up, decisions_from));
+  lane &down = now->both->home_to_spoke, &up = now->both->spoke_to_home;
+  now->readers.push_back(run_reader(down, *down.applying, *up.applying));
+  now->readers.push_back(run_reader(up, *up.applying, *down.applying));
+  now->appliers.push_back(run_applier(down));
+  now->appliers.push_back(run_applier(up));
 }
 
 void hub::state::stop(bool drain) {
-  if (!lanes) return;
+  if (!now) return;
   // Draining, the readers stop first and the appliers write what has been read; a decision that still waits for a log
   // is given up and taken again after the next start.
-  for (auto& t : lanes->readers) t.request_stop();
-  lanes->home_to_spoke.log->interrupt();
-  lanes->spoke_to_home.log->interrupt();
-  if (!drain) {
-    lanes->home_to_spoke.applying->give_up();
-    lanes->spoke_to_home.applying->give_up();
-    lanes->home_to_spoke.other_side->interrupt();
-    lanes->spoke_to_home.other_side->interrupt();
-  }
-  for (auto& t : lanes->appliers) t.request_stop();
-  lanes->readers.clear();
-  lanes->appliers.clear();
+  lane* const lanes_now[] = {&now->both->home_to_spoke, &now->both->spoke_to_home};
+  for (auto& t : now->readers) t.request_stop();
+  for (lane* l : lanes_now) l->log->interrupt();
+  if (!drain)
+    for (lane* l : lanes_now) {
+      l->applying->give_up();
+      l->other_side->interrupt();
+    }
+  for (auto& t : now->appliers) t.request_stop();
+  now->readers.clear();
+  now->appliers.clear();
   std::lock_guard lock(mutex);
-  add_counters(before[0], lanes->home_to_spoke.applying->counters());
-  add_counters(before[1], lanes->spoke_to_home.applying->counters());
-  lanes.reset();
+  for (lane* l : lanes_now) before[static_cast<int>(l->from)] += l->applying->counters();
+  now.reset();
 }
 
 void hub::state::supervise(std::stop_token stop) {
@@ -228,7 +159,7 @@ void hub::run(std::stop_token stop, bool take_over) {
   for (;;) {
     const auto started = clock::now();
     try {
-      s.start(take_over, stop);
+      s.start(take_over);
       s.say("streaming", true);
       spdlog::info("link {}: both lanes stream (epoch {})", s.cfg.link, s.told.epoch);
       s.supervise(stop);
@@ -274,7 +205,7 @@ hub_status hub::status() const {
     to.rows = ended;
     to.state = s.told.state;
     if (!l) return;
-    add_counters(to.rows, l->applying->counters());
+    to.rows += l->applying->counters();
     to.read = l->local_writes.read_up_to();
     to.applied = l->applying->position();
     to.floor = l->applying->floor();
@@ -286,10 +217,10 @@ hub_status hub::status() const {
     to.ring_bytes = l->ring.memory_bytes();
     to.spill_bytes = l->ring.spilled_bytes();
     to.index_entries = l->local_writes.size();
-    out.held_rows += l->applying->held_keys();
   };
-  fill(out.home_to_spoke, side::home, s.before[0], s.lanes ? &s.lanes->home_to_spoke : nullptr, s.home_site.get());
-  fill(out.spoke_to_home, side::spoke, s.before[1], s.lanes ? &s.lanes->spoke_to_home : nullptr, s.spoke_site.get());
+  out.held_rows = s.now ? s.link.held.size() : 0;
+  fill(out.home_to_spoke, side::home, s.before[0], s.now ? &s.now->both->home_to_spoke : nullptr, s.home_site.get());
+  fill(out.spoke_to_home, side::spoke, s.before[1], s.now ? &s.now->both->spoke_to_home : nullptr, s.spoke_site.get());
   return out;
 }
 

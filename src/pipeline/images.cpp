@@ -1,5 +1,8 @@
 #include "pipeline/images.hpp"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <nlohmann/json.hpp>
 
 namespace duet::pipeline {
@@ -49,5 +52,10 @@ std::string key_json(const table_pair& t, row_view row) {
 }
 
 std::string table_name(const table_pair& t) { return t.home.schema + "." + t.home.name; }
+
+std::uint64_t table_token(const table_pair& t) {
+  const std::string n = "table " + table_name(t);
+  return XXH3_64bits(n.data(), n.size()) | 1;
+}
 
 }  // namespace duet::pipeline

@@ -12,5 +12,6 @@ std::string row_json(const table_pair&, row_view);               // absent colum
 std::string row_json(const table_pair&, const owned_row&);       // "" if not found
 std::string key_json(const table_pair&, row_view);
 std::string table_name(const table_pair&);                       // home's schema.table
+std::uint64_t table_token(const table_pair&);                    // of the table as a whole, where a row has its key's
 
 }  // namespace duet::pipeline

@@ -20,17 +20,18 @@ void planner::clear() {
 }
 
 // What the statement writes and what it expects. The cells are compared as the source gave them.
-void planner::shape_of(const change_record& c, const table_pair& t, std::vector<std::uint16_t>& columns,
-                       std::vector<std::uint16_t>& guard) const {
-  columns.clear();
-  guard.clear();
+void planner::shape_of(const change_record& c, const table_pair& t, const run::row& row) {
+  columns_.clear();
+  deltas_.clear();
+  guard_.clear();
   for (std::uint16_t i = 0; i < c.columns; ++i) {
     if (c.op != operation::remove) {
       const cell after = c.after(i);
-      if (!after.absent() && !(c.op == operation::update && c.has_before && after == c.before(i))) columns.push_back(i);
+      if (row.added && row.added[i].present()) deltas_.push_back(i);
+      else if (!after.absent() && !(c.op == operation::update && c.has_before && after == c.before(i))) columns_.push_back(i);
     }
     if (c.op != operation::insert && c.has_before && !t.columns[i].key && t.columns[i].guarded && !c.before(i).absent())
-      guard.push_back(i);
+      guard_.push_back(i);
   }
 }
 
@@ -61,25 +62,27 @@ planned_run& planner::open(const table_pair& t, operation op) {
   r.statement.table = &t;
   r.statement.op = op;
   r.statement.columns.clear();
+  r.statement.deltas.clear();
   r.statement.guard.clear();
   return r;
 }
 
 void planner::add(const change_record& c, const origin* from, run::row row) {
   const table_pair& t = mapping_.tables[c.table];
-  shape_of(c, t, columns_, guard_);
+  shape_of(c, t, row);
   std::size_t i = earliest(c, t, row);
   // A table that refers to itself keeps the order of its rows: rows may join its last run only.
   if (std::find(t.parents.begin(), t.parents.end(), t.id) != t.parents.end() && last_run_of_table_[t.id])
     i = std::max(i, last_run_of_table_[t.id] - 1);
   while (i < used_) {
     const run& s = runs_[i].statement;
-    if (s.table == &t && s.op == c.op && s.columns == columns_ && s.guard == guard_) break;
+    if (s.table == &t && s.op == c.op && s.columns == columns_ && s.deltas == deltas_ && s.guard == guard_) break;
     ++i;
   }
   if (i == used_) {
     run& s = open(t, c.op).statement;
     s.columns = columns_;
+    s.deltas = deltas_;
     s.guard = guard_;
   }
   runs_[i].rows.push_back({row, &c, from, c.token, c.token_before});

@@ -7,7 +7,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 #include "causality/write_index.hpp"
@@ -51,7 +50,7 @@ class planner {
 
  private:
   std::size_t earliest(const change_record&, const table_pair&, run::row);
-  void shape_of(const change_record&, const table_pair&, std::vector<std::uint16_t>& columns, std::vector<std::uint16_t>& guard) const;
+  void shape_of(const change_record&, const table_pair&, const run::row&);
   planned_run& open(const table_pair&, operation);
 
   const mapping& mapping_;
@@ -63,7 +62,7 @@ class planner {
   causality::token_map last_run_;                      // token -> 1 + index of the last run that touches it
   std::vector<std::size_t> last_run_of_table_;         // 1 + index, 0: none
   std::vector<std::uint64_t> unique_;
-  std::vector<std::uint16_t> columns_, guard_;
+  std::vector<std::uint16_t> columns_, deltas_, guard_;  // the shape of the change at hand
 };
 
 }  // namespace duet::pipeline

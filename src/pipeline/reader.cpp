@@ -20,25 +20,31 @@ bool same_cells(const change_record& r) {
 }
 }  // namespace
 
-reader::reader(side from, source& s, const mapping& m, causality::write_index& local_writes, change_ring& ring, reader_start start)
-    : from_(from), source_(s), mapping_(m), local_writes_(local_writes), ring_(ring), writer_(*this), start_(start.from),
+reader::reader(side from, source& s, const mapping& m, causality::write_index& local_writes, change_ring& ring, held_keys& held, reader_start start)
+    : from_(from), source_(s), mapping_(m), local_writes_(local_writes), ring_(ring), held_(held), writer_(*this), start_(start.from),
       applied_(start.applied), seen_(start.seen) {}
+
+void reader::start() { source_.start(start_); }
+
+bool reader::step(std::chrono::milliseconds wait) {
+  const bool came = source_.read(writer_, unflushed_ ? 1ms : wait);
+  unflushed_ |= came;
+  // A busy applier gets full blocks, an idle one gets what there is.
+  const bool awaited = local_writes_.wanted() > local_writes_.read_up_to();
+  if (unflushed_ && (awaited || ring_.queued() < 4)) {
+    writer_.flush();
+    unflushed_ = false;
+  }
+  return came;
+}
 
 void reader::run(std::stop_token stop, const std::function<log_position()>& released) {
   stop_ = stop;
-  source_.start(start_);
-  started_.store(true, std::memory_order_release);
+  start();
   try {
-    bool unflushed = false;
     while (!stop.stop_requested()) {
       source_.release(released());
-      if (source_.read(writer_, unflushed ? 1ms : 50ms)) unflushed = true;
-      // A busy applier gets full blocks, an idle one gets what there is.
-      const bool awaited = local_writes_.wanted() > local_writes_.read_up_to();
-      if (unflushed && (awaited || ring_.queued() < 4)) {
-        writer_.flush();
-        unflushed = false;
-      }
+      step(50ms);
     }
   } catch (const stopping&) {
   }
@@ -79,8 +85,8 @@ void reader::stamp(change_block& block) {
       case record_kind::begin: {
         auto& b = static_cast<transaction_begin&>(*r);
         transaction_position_ = b.position;
+        transaction_time_us_ = b.commit_time_us;
         b.seen = seen_;
-        last_commit_time_us_.store(b.commit_time_us, std::memory_order_relaxed);
         break;
       }
       case record_kind::change:
@@ -101,6 +107,17 @@ void reader::stamp(change_block& block) {
   local_writes_.add(entries_, read_up_to);
 }
 
+// The fields that a write of this table has touched.
+field_set reader::touched(const table_pair& table, const change_record& r) const {
+  const conflict_policy& policy = table.policy;
+  if (r.op != operation::update || r.token != r.token_before) return policy.all();
+  if (!r.has_before) return policy.all();  // the log does not tell what it was before
+  field_set fields = 0;
+  for (std::uint16_t c = 0; c < r.columns; ++c)
+    if (!table.columns[c].key && !r.after(c).absent() && !(r.after(c) == r.before(c))) fields |= policy.bit_of(c);
+  return fields;
+}
+
 void reader::stamp_change(change_record& r) {
   const table_pair& table = mapping_.tables[r.table];
   if (r.op == operation::truncate) {
@@ -111,12 +128,36 @@ void reader::stamp_change(change_record& r) {
   if (r.has_before) r.token_before = translate::key_token(table, from_, r, block_writer::before, scratch_);
   if (!r.has_after) r.token = r.token_before;
   if (!r.has_before) r.token_before = r.token;
+  if (r.op == operation::refresh) r.token = r.token_before;  // of a row that is there the key is in both images
   r.unchanged = r.op == operation::update && same_cells(r);
 
   if (table.direction != flow::both || r.unchanged) return;
-  const bool resolution = r.op == operation::refresh;
-  entries_.push_back({r.token, transaction_position_, resolution});
-  if (r.token_before != r.token) entries_.push_back({r.token_before, transaction_position_, resolution});
+  causality::write_index::entry e{.token = r.token, .position = transaction_position_};
+  if (r.op == operation::refresh) {
+    r.fields = r.decided.fields();
+    if (r.decided.ends_hold) held_.decide(r.token);
+    e.read_back = true;
+    for (side s : {side::home, side::spoke}) {
+      const auto& won = r.decided.by(s);
+      if (!won.fields) continue;
+      e.fields = won.fields;
+      e.time_us = won.time_us;
+      e.wrote = s;
+      entries_.push_back(e);
+      e.read_back = false;
+    }
+    if (e.read_back) entries_.push_back(e);  // it says nothing, but it has come back
+    return;
+  }
+  r.fields = touched(table, r);
+  e.fields = r.fields;
+  e.time_us = transaction_time_us_;
+  e.wrote = from_;
+  entries_.push_back(e);
+  if (r.token_before != r.token) {
+    e.token = r.token_before;
+    entries_.push_back(e);
+  }
 }
 
 }  // namespace duet::pipeline

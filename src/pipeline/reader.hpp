@@ -6,7 +6,6 @@
 // it runs ahead into the spill file.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <stop_token>
 #include <vector>
@@ -16,6 +15,7 @@
 #include "duet/mapping.hpp"
 #include "duet/source.hpp"
 #include "pipeline/change_ring.hpp"
+#include "pipeline/held_keys.hpp"
 
 namespace duet::pipeline {
 
@@ -27,33 +27,36 @@ struct reader_start {
 
 class reader : private block_supply {
  public:
-  reader(side from, source&, const mapping&, causality::write_index& local_writes, change_ring&, reader_start);
+  reader(side from, source&, const mapping&, causality::write_index& local_writes, change_ring&, held_keys&, reader_start);
+
+  // One step of run(), between start() and the end: what has arrived, on to the applier. False: nothing had arrived.
+  void start();
+  bool step(std::chrono::milliseconds wait);
 
   // Reads until stop is requested. `released` says how much of this log is no longer needed by anyone.
   void run(std::stop_token, const std::function<log_position()>& released);
-
-  bool started() const { return started_.load(std::memory_order_acquire); }
-  std::int64_t last_commit_time_us() const { return last_commit_time_us_.load(std::memory_order_relaxed); }
 
  private:
   change_block& next(change_block* full) override;
   void stamp(change_block&);
   void stamp_change(change_record&);
+  field_set touched(const table_pair&, const change_record&) const;
 
   side from_;
   source& source_;
   const mapping& mapping_;
   causality::write_index& local_writes_;
   change_ring& ring_;
+  held_keys& held_;
   block_writer writer_;
   std::stop_token stop_;
 
   log_position start_, applied_, seen_;
   log_position transaction_position_;          // of the transaction that the current record belongs to
+  std::int64_t transaction_time_us_ = 0;
   std::vector<causality::write_index::entry> entries_;
   base::arena scratch_;
-  std::atomic<bool> started_{false};
-  std::atomic<std::int64_t> last_commit_time_us_{0};
+  bool unflushed_ = false;
 };
 
 }  // namespace duet::pipeline

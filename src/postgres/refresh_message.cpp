@@ -59,7 +59,36 @@ const json& member(const json& object, const char* name) {
 std::string refresh_prefix(std::string_view link) { return "duet:" + std::string(link); }
 std::string sync_prefix(std::string_view link) { return refresh_prefix(link) + ":sync"; }
 
-std::string encode_refresh(const table_pair& table, row_view key, const owned_row* row) {
+namespace {
+
+// By column name: what a field is may change with the configuration.
+json encode_fields(const table_pair& table, field_set fields) {
+  json names = json::array();
+  for (std::size_t f = 0; f < table.policy.fields.size(); ++f)
+    if (fields >> f & 1)
+      for (const std::uint16_t c : table.policy.fields[f].columns) names.push_back(table.columns[c].home.name);
+  return names;
+}
+
+decision_tag::won decode_won(const table_pair& table, const json& message, const char* winner) {
+  decision_tag::won won;
+  const auto found = message.find(winner);
+  if (found == message.end()) return won;
+  if (!found->is_object() || !member(*found, "fields").is_array() || !member(*found, "time").is_number_integer()) damaged("does not say what was decided");
+  won.time_us = member(*found, "time").get<std::int64_t>();
+  if (found->contains("existence")) won.fields = table.policy.all();
+  for (const json& name : member(*found, "fields")) {
+    if (!name.is_string()) damaged("names a column that is no string");
+    const auto& text = name.get_ref<const std::string&>();
+    for (std::uint16_t c = 0; c < table.columns.size(); ++c)
+      if (table.columns[c].home.name == text && !table.columns[c].key && c < table.policy.field_of.size()) won.fields |= table.policy.bit_of(c);
+  }
+  return won;
+}
+
+}  // namespace
+
+std::string encode_refresh(const table_pair& table, row_view key, const owned_row* row, const decision_tag& tag) {
   json cells = json::object(), keys = json::object();
   for (std::uint16_t k : table.key)
     keys[table.columns[k].home.name] = key[k].present() ? encode_value(table.columns[k], key[k].text()) : json(nullptr);
@@ -68,6 +97,12 @@ std::string encode_refresh(const table_pair& table, row_view key, const owned_ro
     for (std::size_t i = 0; i < table.columns.size(); ++i)
       cells[table.columns[i].home.name] = row->values[i] ? encode_value(table.columns[i], *row->values[i]) : json(nullptr);
   json content = {{"table", name_of(table)}, {"key", std::move(keys)}, {"row", found ? std::move(cells) : json(nullptr)}};
+  for (const auto& [winner, won] : {std::pair("home", &tag.by_home), std::pair("spoke", &tag.by_spoke)})
+    if (won->fields) {
+      json& w = content[winner] = {{"fields", encode_fields(table, won->fields)}, {"time", won->time_us}};
+      if (won->fields & existence) w["existence"] = true;
+    }
+  if (tag.ends_hold) content["ends_hold"] = true;
   // The log carries these bytes in the database's encoding: plain ASCII reads the same in all of them.
   try {
     return content.dump(-1, ' ', true);
@@ -102,6 +137,7 @@ void decode_refresh(const mapping& m, std::string_view content, block_writer& wr
       if (value != row.end()) decode_value(table->columns[i], *value, writer, block_writer::after, i);
       // else: the column is younger than the refresh; absent
     }
+  writer.set_decision({decode_won(*table, message, "home"), decode_won(*table, message, "spoke"), message.contains("ends_hold")});
   writer.finish_change();
 }
 

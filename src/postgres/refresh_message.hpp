@@ -23,7 +23,7 @@ std::string refresh_prefix(std::string_view link);  // duet:<link>
 std::string sync_prefix(std::string_view link);     // duet:<link>:sync
 
 // `key`: table.columns.size() cells, of which those of table.key are used. `row`: null or not found = the row is gone.
-std::string encode_refresh(const table_pair&, row_view key, const owned_row* row);
+std::string encode_refresh(const table_pair&, row_view key, const owned_row* row, const decision_tag&);
 
 // Writes the refresh as one change (before = key cells, after = the row or no image) into the writer's open transaction.
 // A table that is no longer in the mapping: nothing. Throws damaged_log if it is no refresh, schema_changed if it lacks a key column.

@@ -194,10 +194,9 @@ void site::check_server(findings& all) {
 
   if (setting("track_commit_timestamp") == "on") report.ok("track_commit_timestamp", "track_commit_timestamp = on");
   else
-    report.warn("track_commit_timestamp",
-                "track_commit_timestamp = off: home can't tell when and from where a row was last written, which rules that "
-                "compare times need",
-                alter_system("track_commit_timestamp", "on", true));
+    report.refuse("track_commit_timestamp",
+                  "track_commit_timestamp = off: home can't tell when and from where a row was last written, which conflict rules need",
+                  alter_system("track_commit_timestamp", "on", true));
 
   for (const char* name : {"fsync", "full_page_writes"}) {
     if (setting(name) == "on") report.ok(name, std::string(name) + " = on");

@@ -49,7 +49,7 @@ class array_list {
   explicit array_list(const table_pair& table) : table_(table) {}
 
   // The element of this column and image in u.
-  std::string element(std::uint16_t column, block_writer::image image) {
+  std::string element(std::uint16_t column, enum array_parameter::image image) {
     std::size_t i = 0;
     while (i < arrays_.size() && (arrays_[i].column != column || arrays_[i].image != image)) ++i;
     if (i == arrays_.size()) arrays_.push_back({column, image, element_of(home_column(table_, column).type)});
@@ -81,7 +81,7 @@ std::string row_condition(const table_pair& table, column_list guard, array_list
   std::string where;
   for (std::uint16_t i : table.key) {
     const column& c = home_column(table, i);
-    const std::string name = "t." + quote_identifier(c.name), element = arrays.element(i, block_writer::before);
+    const std::string name = "t." + quote_identifier(c.name), element = arrays.element(i, array_parameter::before);
     if (!where.empty()) where += " AND ";
     where += name + " = " + comparable(c.type, element);
     if (c.type.case_insensitive) where += " AND " + name + " COLLATE \"C\" = " + comparable(c.type, element);
@@ -89,7 +89,7 @@ std::string row_condition(const table_pair& table, column_list guard, array_list
   for (std::uint16_t i : guard) {
     const column& c = home_column(table, i);
     std::string stored = "t." + quote_identifier(c.name);
-    std::string expected = arrays.element(i, block_writer::before);
+    std::string expected = arrays.element(i, array_parameter::before);
     if (c.type.kind == value_kind::json && c.type.native == "json") stored = "(" + stored + "::text) COLLATE \"C\"";
     else expected = comparable(c.type, expected);
     if (is_collated(c.type)) stored += " COLLATE \"C\"";
@@ -116,7 +116,7 @@ set_statement insert_statement(const table_pair& table, column_list columns, ins
   for (std::uint16_t i : columns) {
     const column& c = home_column(table, i);
     if (!values.empty()) values += ", ";
-    values += typed(c.type, arrays.element(i, block_writer::after));
+    values += typed(c.type, arrays.element(i, array_parameter::after));
     overriding |= c.identity_always;
   }
   std::string sql = "INSERT INTO " + table_name(table) + " (" + column_names(table, columns) + ")";
@@ -129,14 +129,20 @@ set_statement insert_statement(const table_pair& table, column_list columns, ins
   return {std::move(sql), arrays.take()};
 }
 
-set_statement update_statement(const table_pair& table, column_list columns, column_list guard) {
+set_statement update_statement(const table_pair& table, column_list columns, column_list guard, column_list deltas) {
   array_list arrays(table);
   const std::string where = row_condition(table, guard, arrays);
   std::string assignments;
   for (std::uint16_t i : columns) {
     const column& c = home_column(table, i);
     if (!assignments.empty()) assignments += ", ";
-    assignments += quote_identifier(c.name) + " = " + typed(c.type, arrays.element(i, block_writer::after));
+    assignments += quote_identifier(c.name) + " = " + typed(c.type, arrays.element(i, array_parameter::after));
+  }
+  for (std::uint16_t i : deltas) {
+    const column& c = home_column(table, i);
+    const std::string name = quote_identifier(c.name);
+    if (!assignments.empty()) assignments += ", ";
+    assignments += name + " = t." + name + " + " + typed(c.type, arrays.element(i, array_parameter::added));
   }
   return {"UPDATE " + table_name(table) + " AS t SET " + assignments + " FROM " + arrays.from() + " WHERE " + where +
               " RETURNING u.n",

@@ -17,7 +17,7 @@ namespace duet::postgres {
 
 struct array_parameter {
   std::uint16_t column;       // index into table_pair::columns
-  block_writer::image image;  // whose cell
+  enum image : std::uint8_t { before, after, added } image;  // whose cell
   element form;
 };
 
@@ -29,7 +29,7 @@ struct set_statement {
 using column_list = std::span<const std::uint16_t>;
 
 set_statement insert_statement(const table_pair&, column_list columns, insert_mode);  // checked: returns the keys written
-set_statement update_statement(const table_pair&, column_list columns, column_list guard);
+set_statement update_statement(const table_pair&, column_list columns, column_list guard, column_list deltas = {});
 set_statement remove_statement(const table_pair&, column_list guard);
 set_statement lock_statement(const table_pair&);  // returns ordinal, then all columns; arrays are key cells of `before`
 std::string copy_statement(const table_pair&, column_list columns);

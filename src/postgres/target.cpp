@@ -44,9 +44,12 @@ bool target::force(const table_pair& table, operation op, row_view before, row_v
   return opened().force(table, op, before, after, columns);
 }
 log_position target::catch_up_point() { return opened().catch_up_point(); }
-void target::emit_refresh(const table_pair& table, row_view key, const owned_row* row) { opened().emit_refresh(table, key, row); }
+void target::emit_refresh(const table_pair& table, row_view key, const owned_row* row, const decision_tag& tag) {
+  opened().emit_refresh(table, key, row, tag);
+}
 void target::log_conflict(const conflict_entry& entry) { opened().log_conflict(entry); }
 void target::hold(const held_entry& entry) { opened().hold(entry); }
+void target::release_held(std::uint64_t token) { opened().release_held(token); }
 void target::savepoint() { opened().savepoint(); }
 void target::rollback_to_savepoint() { opened().rollback_to_savepoint(); }
 void target::commit(const control_row& final) { opened().commit(final); }

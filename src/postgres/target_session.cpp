@@ -41,6 +41,15 @@ binary_int8 timestamp_of(std::int64_t unix_us) { return binary_int8(static_cast<
 
 parameter text(std::string_view s) { return {s}; }
 
+row_view image_of(const run::row& r, const array_parameter& a) {
+  switch (a.image) {
+    case array_parameter::before: return r.before;
+    case array_parameter::after: return r.after;
+    case array_parameter::added: break;
+  }
+  return r.added;
+}
+
 template <class T>
 T parse_integer(std::string_view digits) {
   T value{};
@@ -220,16 +229,17 @@ void target::session::forget_statements() {
 }
 
 target::session::prepared& target::session::statement_for(const table_pair& table, prepared::use use, column_list columns,
-                                                          column_list guard) {
+                                                          column_list guard, column_list deltas) {
   if (statements_.size() <= table.id) statements_.resize(table.id + 1u);
   auto& of_table = statements_[table.id];
   for (auto& p : of_table)
-    if (p->is == use && std::ranges::equal(p->columns, columns) && std::ranges::equal(p->guard, guard)) return *p;
+    if (p->is == use && std::ranges::equal(p->columns, columns) && std::ranges::equal(p->guard, guard) && std::ranges::equal(p->deltas, deltas)) return *p;
 
   auto made = std::make_unique<prepared>();
   made->is = use;
   made->columns.assign(columns.begin(), columns.end());
   made->guard.assign(guard.begin(), guard.end());
+  made->deltas.assign(deltas.begin(), deltas.end());
   made->name = "s" + std::to_string(++statement_number_);
   switch (use) {
     using enum prepared::use;
@@ -242,7 +252,7 @@ target::session::prepared& target::session::statement_for(const table_pair& tabl
       made->doing = "inserting into ";
       break;
     case update:
-      made->text = update_statement(table, columns, guard);
+      made->text = update_statement(table, columns, guard, deltas);
       made->doing = "updating ";
       break;
     case remove:
@@ -266,7 +276,7 @@ std::size_t target::session::end_of_chunk(const prepared& p, std::span<const run
   while (end < limit) {
     for (const array_parameter& a : p.text.arrays) {
       const run::row& r = rows[end];
-      bytes += (a.image == block_writer::before ? r.before : r.after)[a.column].size;
+      bytes += image_of(r, a)[a.column].size;
     }
     if (bytes > chunk_bytes_max && end > first) break;
     ++end;
@@ -283,7 +293,7 @@ void target::session::send_rows(const prepared& p, std::span<const run::row> row
     array_writer& writer = arrays_[i];
     writer.start(a.form);
     try {
-      for (const run::row& r : rows) writer.add((a.image == block_writer::before ? r.before : r.after)[a.column]);
+      for (const run::row& r : rows) writer.add(image_of(r, a)[a.column]);
     } catch (const failure& f) {
       throw failure(f.kind, p.doing + ": " + f.what(), f.server_code);
     }
@@ -333,7 +343,7 @@ void target::session::apply(const run& r, insert_mode mode, std::vector<std::uin
       }
       return;
     case operation::update:
-      execute(statement_for(table, update, r.columns, r.guard), r.rows);
+      execute(statement_for(table, update, r.columns, r.guard, r.deltas), r.rows);
       return find_unmatched(r.rows.size(), unmatched);
     case operation::remove:
       execute(statement_for(table, remove, {}, r.guard), r.rows);
@@ -507,16 +517,17 @@ void target::session::rollback_to_savepoint() {
   collect();
 }
 
-void target::session::emit_refresh(const table_pair& table, row_view key, const owned_row* row) {
+void target::session::emit_refresh(const table_pair& table, row_view key, const owned_row* row, const decision_tag& tag) {
   require_transaction();
-  const std::string prefix = refresh_prefix(link_), message = encode_refresh(table, key, row);
+  const std::string prefix = refresh_prefix(link_), message = encode_refresh(table, key, row, tag);
   const parameter parameters[] = {text(prefix), {message, true, false}};
   pipeline_->send("message", parameters, tag::other, 0, "putting a refresh into the log");
 }
 
 void target::session::log_conflict(const conflict_entry& e) {
   require_transaction();
-  const std::string key = storable_json(e.key), home_row = storable_json(e.home_row), spoke_row = storable_json(e.spoke_row);
+  const std::string key = storable_json(e.key), home_row = storable_json(e.home_row), spoke_row = storable_json(e.spoke_row),
+                    base_row = storable_json(e.base_row), result_row = storable_json(e.result_row);
   const binary_int8 home_position(e.home_position.value), spoke_position(e.spoke_position.value),
       home_time = timestamp_of(e.home_time_us), spoke_time = timestamp_of(e.spoke_time_us);
   const parameter parameters[] = {text(link_),
@@ -531,12 +542,14 @@ void target::session::log_conflict(const conflict_entry& e) {
                                   {spoke_time.as_parameter().bytes, true, e.spoke_time_us == 0},
                                   text(e.rule),
                                   text(e.winner),
-                                  text(e.result)};
+                                  text(e.result),
+                                  {base_row, false, base_row.empty()},
+                                  {result_row, false, result_row.empty()}};
   pipeline_->send_sql(
       "INSERT INTO duet.conflict_log (link, table_name, key, type, home_row, spoke_row, home_position, spoke_position,"
-      " home_time, spoke_time, rule, winner, result) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-      parameters, tag::other, 0, "writing duet.conflict_log");
-  collect();
+      " home_time, spoke_time, rule, winner, result, base_row, result_row)"
+      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+      parameters, tag::other, 0, "writing duet.conflict_log");  // its answer comes with the next one that is waited for
 }
 
 void target::session::hold(const held_entry& e) {
@@ -559,6 +572,14 @@ void target::session::hold(const held_entry& e) {
       "INSERT INTO duet.held (link, table_name, key, token, operation, reason, server_code, before_row, after_row,"
       " source_position, source_time) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
       parameters, tag::other, 0, "writing duet.held");
+  collect();
+}
+
+void target::session::release_held(std::uint64_t token) {
+  require_transaction();
+  const binary_int8 number(token);
+  const parameter parameters[] = {text(link_), number.as_parameter()};
+  pipeline_->send_sql("DELETE FROM duet.held WHERE link = $1 AND token = $2", parameters, tag::other, 0, "releasing held changes");
   collect();
 }
 

@@ -27,9 +27,10 @@ class target::session {
   std::vector<owned_row> lock_rows(const table_pair&, std::span<const row_view> keys);
   bool force(const table_pair&, operation, row_view before, row_view after, column_list columns);
   log_position catch_up_point();
-  void emit_refresh(const table_pair&, row_view key, const owned_row*);
+  void emit_refresh(const table_pair&, row_view key, const owned_row*, const decision_tag&);
   void log_conflict(const conflict_entry&);
   void hold(const held_entry&);
+  void release_held(std::uint64_t token);
   void savepoint();
   void rollback_to_savepoint();
   void commit(const control_row& final);
@@ -42,7 +43,7 @@ class target::session {
 
   struct prepared {
     enum class use : std::uint8_t { insert_trusting, insert_checked, update, remove, lock } is;
-    std::vector<std::uint16_t> columns, guard;
+    std::vector<std::uint16_t> columns, guard, deltas;
     set_statement text;
     std::string name, doing;
     bool ready = false;  // the server has it
@@ -56,7 +57,7 @@ class target::session {
   void set_up_origin();
   void prepare_fixed_statements();
   void require_transaction() const;
-  prepared& statement_for(const table_pair&, prepared::use, column_list columns, column_list guard);
+  prepared& statement_for(const table_pair&, prepared::use, column_list columns, column_list guard, column_list deltas = {});
   std::size_t end_of_chunk(const prepared&, std::span<const run::row>, std::size_t first) const;
   void send_rows(const prepared&, std::span<const run::row>, std::size_t number);
   void execute(prepared&, std::span<const run::row>);  // its answers are in chunks_

@@ -2,17 +2,20 @@
 //
 // Each problem is a finding; a table with a refusal does not become part of the mapping. Codes:
 //   refuse  table_missing, duplicate_table, bookkeeping_table, column_missing, duplicate_column, no_column, type_pair,
-//           no_primary_key, key_mismatch, key_excluded, key_type, too_many
+//           no_primary_key, key_mismatch, key_excluded, key_type, too_many, no_conflict_rule, conflict_column, conflict_on_key,
+//           latest_by_type, delta_type, too_many_fields
 //   warn    only_one_side, generated_one_side, declared_loss, utc_assumed, key_equality, unique_equality, null_one_side,
 //           parent_not_synced
-//   ok      tables_one_side, table_paired, held_values
+//   ok      tables_one_side, table_paired, held_values, latest_by_commit_time, fields_shared
 #include <algorithm>
 #include <cassert>
 #include <limits>
 #include <map>
 #include <optional>
 #include <set>
+#include <utility>
 
+#include "translate/conversions.hpp"
 #include "translate/equality.hpp"
 #include "translate/translate.hpp"
 #include "translate/type_contract.hpp"
@@ -192,7 +195,10 @@ class binder {
     pair.direction = rule.direction;
     pair_columns(rule, pair);
     pair_keys(rule, pair);
+    const bool both = pair.direction == flow::both;
+    if (both) find_row_rule(rule, pair);
     if (pair.columns.empty() && ok_) refuse("no_column", rule.at.line, what + ": no column is left to sync", "pair or rename columns");
+    if (ok_ && both) bind_policy(rule, pair);
     if (!ok_) return;
     pair_unique_indexes(rule, pair);
     note("table_paired", rule.at.line,
@@ -404,6 +410,156 @@ class binder {
     }
   }
 
+  // ---- conflict rules
+
+  void find_row_rule(const table_rule& rule, table_pair& pair) {
+    conflict_policy& p = pair.policy;
+    p.rule = rule.conflict.rule != conflict_rule::none ? rule.conflict.rule : config_.default_conflict_rule;
+    if (p.rule != conflict_rule::none) return;
+    ok_ = false;
+    if (!without_rule_.insert(&rule).second) return;  // another table of the same schema.*
+    refuse("no_conflict_rule", rule.at.line,
+           (is_wildcard(rule) ? rule.home : full_name(pair.home)) +
+               " is synced both ways and has no conflict rule: when both sides have changed the same row, Duet does not assume who wins",
+           "write `conflict: { rule: latest }` at the table, or `conflicts: { default: latest }` for all tables; one of latest, home, spoke, manual");
+  }
+
+  // The index in pair.columns of a column that a conflict rule may be about.
+  std::optional<std::uint16_t> conflict_column(const table_rule& rule, const table_pair& pair, const std::string& key, int line, const std::string& name) {
+    const std::string what = full_name(pair.home) + ": conflict." + key + " names `" + name + "`";
+    if (line == 0) line = rule.conflict.at.line ? rule.conflict.at.line : rule.at.line;
+    const auto at = std::find_if(pair.columns.begin(), pair.columns.end(), [&](const column_pair& c) { return c.home.name == name; });
+    if (at != pair.columns.end()) {
+      if (!at->key) return static_cast<std::uint16_t>(at - pair.columns.begin());
+      refuse("conflict_on_key", line, what + ", which is part of the primary key: a row with another key is another row, so both sides can't disagree on it",
+             "take it out");
+      return std::nullopt;
+    }
+    if (const column* h = find_column(pair.home, name)) {
+      const bool excluded = std::find(rule.exclude.begin(), rule.exclude.end(), name) != rule.exclude.end();
+      refuse("conflict_column", line, what + ", which is not synced: it is " + (excluded ? "excluded" : h->generated ? "generated" : "at home only"),
+             excluded ? "take it out of exclude, or out of conflict" : "take it out of conflict");
+      return std::nullopt;
+    }
+    std::string remedy = hint(pair.home, name);
+    for (const auto& c : pair.columns)
+      if (c.spoke.name == name) remedy = "home calls it `" + c.home.name + "`: write that";
+    refuse("conflict_column", line, what + ", which home's table lacks", remedy);
+    return std::nullopt;
+  }
+
+  void bind_policy(const table_rule& rule, table_pair& pair) {
+    const conflict_rules& said = rule.conflict;
+    conflict_policy& p = pair.policy;
+    p.update_vs_delete = said.update_vs_delete;
+    p.merge_columns = said.merge_columns;
+    p.field_of.assign(pair.columns.size(), 0);
+    if (!said.latest_by.empty()) {
+      p.latest_by = conflict_column(rule, pair, "latest_by", said.latest_by_at.line, said.latest_by);
+      if (p.latest_by) check_latest_by(rule, pair, pair.columns[*p.latest_by]);
+    }
+    std::map<std::uint16_t, conflict_rule> own;  // by column
+    for (const auto& [name, column_rule] : said.columns) {
+      const auto i = conflict_column(rule, pair, "columns", said.columns_at.line, name);
+      if (!i) continue;
+      own[*i] = column_rule;
+      if (column_rule == conflict_rule::delta) check_delta(rule, pair, pair.columns[*i]);
+    }
+    std::vector<std::vector<std::uint16_t>> groups;
+    std::set<std::uint16_t> grouped;
+    for (const auto& names : said.groups) {
+      auto& group = groups.emplace_back();
+      for (const auto& name : names)
+        if (const auto i = conflict_column(rule, pair, "groups", said.groups_at.line, name); i && grouped.insert(*i).second) group.push_back(*i);
+    }
+    if (!ok_) return;
+
+    const auto add_field = [&](std::vector<std::uint16_t> columns, conflict_rule r) {
+      p.fields.push_back({std::move(columns), r == conflict_rule::none ? p.rule : r});
+    };
+    std::vector<std::uint16_t> ruled, others;
+    for (std::uint16_t i = 0; i < pair.columns.size(); ++i) {
+      if (pair.columns[i].key || grouped.contains(i)) continue;
+      (own.contains(i) ? ruled : others).push_back(i);
+    }
+    if (!p.merge_columns) {
+      if (!others.empty()) add_field(std::exchange(others, {}), p.rule);
+    }
+    for (auto& group : groups) {  // the rule of the column that has one; config/ sees to it that no other one differs
+      conflict_rule r = conflict_rule::none;
+      for (std::uint16_t i : group)
+        if (const auto at = own.find(i); at != own.end()) r = at->second;
+      add_field(std::move(group), r);
+    }
+    for (std::uint16_t i : ruled) add_field({i}, own[i]);
+    if (p.fields.size() + !others.empty() > fields_max) {
+      return refuse("too_many_fields", said.at.line ? said.at.line : rule.at.line,
+                    full_name(pair.home) + ": conflict has " + std::to_string(p.fields.size()) + " groups and columns with a rule of their own" +
+                        (others.empty() ? "" : ", beside the other columns") + "; Duet can tell " + std::to_string(fields_max) + " apart",
+                    "give less columns a rule of their own, or put some that have the same rule into a group");
+    }
+    const std::size_t room = fields_max - p.fields.size();
+    for (std::size_t i = 0; i < others.size(); ++i) {
+      if (i < room) add_field({others[i]}, p.rule);
+      else p.fields.back().columns.push_back(others[i]);
+    }
+    if (others.size() > room) {
+      note("fields_shared", rule.at.line,
+           full_name(pair.home) + " has more columns than can be decided one by one: `" + pair.columns[others[room - 1]].home.name + "` and the " +
+               std::to_string(others.size() - room) + " columns without a rule of their own behind it are decided as one");
+    }
+    for (std::size_t f = 0; f < p.fields.size(); ++f) {
+      for (std::uint16_t i : p.fields[f].columns) p.field_of[i] = static_cast<std::uint8_t>(f);
+      if (p.fields[f].rule != conflict_rule::delta) continue;
+      p.deltas |= field_set{1} << f;
+      pair.columns[p.fields[f].columns.front()].guarded = false;  // the other side's sum is another one, by design
+    }
+    if (p.compares_commit_times()) {
+      note("latest_by_commit_time", rule.at.line,
+           full_name(pair.home) + ": which write is the later one is told by the commit times in both logs, so by the clocks of both servers");
+    }
+  }
+
+  void check_latest_by(const table_rule& rule, const table_pair& pair, const column_pair& c) {
+    const auto ordered = [](const column_type& t) {
+      switch (t.kind) {
+        case value_kind::integer: case value_kind::decimal: case value_kind::date: case value_kind::datetime: case value_kind::timestamp: return true;
+        default: return false;
+      }
+    };
+    if (ordered(c.home.type) && ordered(c.spoke.type)) return;
+    refuse("latest_by_type", rule.conflict.latest_by_at.line ? rule.conflict.latest_by_at.line : rule.at.line,
+           full_name(pair.home) + ": conflict.latest_by names `" + c.home.name + "` (" + type_name(c.home) + ", " + type_name(c.spoke) +
+               "), and the later one of two such values can't be told",
+           "name a column of timestamps, dates or whole or decimal numbers, or leave latest_by out: the commit time decides");
+  }
+
+  void check_delta(const table_rule& rule, const table_pair& pair, const column_pair& c) {
+    const auto number = [](const column_type& t) { return t.kind == value_kind::integer || t.kind == value_kind::decimal; };
+    const auto exact = [](const conversion& how) {
+      switch (static_cast<conversion_code>(how.code)) {
+        case conversion_code::pass: case conversion_code::integer_range: case conversion_code::decimal_rescale: case conversion_code::decimal_to_integer:
+          return true;
+        default: return false;
+      }
+    };
+    std::string why;
+    std::string remedy = "give it another rule: latest, home, spoke or manual";
+    if (!number(c.home.type) || !number(c.spoke.type)) {
+      why = "changes can be added to whole and decimal numbers only";
+    } else if (!c.loss.empty() || !exact(c.to_spoke) || !exact(c.to_home)) {
+      why = "the two types do not keep every number of each other, so sums would drift apart";
+    } else if (c.home.nullable || c.spoke.nullable) {
+      why = std::string("it may be NULL at ") + (!c.spoke.nullable ? "home" : !c.home.nullable ? "the spoke" : "both sides") + ", and nothing can be added to NULL";
+      remedy = c.home.nullable ? "ALTER TABLE " + full_name(pair.home) + " ALTER COLUMN " + c.home.name + " SET NOT NULL" : "";
+      if (c.spoke.nullable) remedy += (remedy.empty() ? "" : "; at the spoke: ") + ("ALTER TABLE " + full_name(pair.spoke) + " MODIFY " + c.spoke.name + " " + c.spoke.type.native + " NOT NULL");
+      remedy += "; or give it another rule";
+    }
+    if (why.empty()) return;
+    refuse("delta_type", rule.conflict.columns_at.line ? rule.conflict.columns_at.line : rule.at.line,
+           full_name(pair.home) + "." + c.home.name + " (" + type_name(c.home) + ", " + type_name(c.spoke) + ") can't be delta: " + why, remedy);
+  }
+
   void find_parents() {
     for (auto& pair : out_.tables) {
       std::set<std::uint16_t> parents;
@@ -435,6 +591,7 @@ class binder {
   std::vector<const table_rule*> rule_of_;  // by table_pair::id
   std::set<std::string> claimed_home_, claimed_spoke_, bound_home_;
   std::map<std::string, std::string> bound_spoke_;  // and home's table
+  std::set<const table_rule*> without_rule_;  // of conflicts
   bool ok_ = true;  // no refusal of the table at hand
   std::set<std::pair<std::string, std::string>> reported_;  // its columns, of home and the spoke, that are refused
 };

@@ -37,7 +37,7 @@ class verbs : public spoke_test {
                    home_db_ + "\n  password: ${CLI_TEST_HOME_PASSWORD}\nspoke:\n  url: mysql://" + spoke_user + "@127.0.0.1:" +
                    std::to_string(spoke_port ? spoke_port : spoke().port()) + "/" + spoke_db_ +
                    "\n  password: ${CLI_TEST_SPOKE_PASSWORD}\nstatus: { listen: 127.0.0.1:" + std::to_string(status_port_) +
-                   " }\ntables:\n" + tables);
+                   " }\nconflicts: { default: home }\ntables:\n" + tables);
   }
   std::vector<std::string> command(std::vector<std::string> words) {
     words.insert(words.begin(), DUET_BINARY);
@@ -183,7 +183,7 @@ TEST_P(verbs, refuse_a_table_without_a_partner_with_file_and_line) {
   write_config("postgres", "root", 0, 0, "  - home: public.customer\n  - home: public.orphan\n");
   const auto r = call({"check"});
   EXPECT_EQ(r.exit_code, 1) << r.output;
-  EXPECT_THAT(r.output, AllOf(HasSubstr("duet.yaml:11"), HasSubstr("orphan"), HasSubstr("[table_missing]")));
+  EXPECT_THAT(r.output, AllOf(HasSubstr("duet.yaml:12"), HasSubstr("orphan"), HasSubstr("[table_missing]")));
   EXPECT_EQ(call({"setup"}).exit_code, 4);
   EXPECT_EQ(call({"run"}).exit_code, 4);
   EXPECT_EQ(at_home("SELECT count(*) FROM pg_namespace WHERE nspname = 'duet'"), "0");
@@ -234,7 +234,7 @@ TEST(check_of_settings, refuses_wal_level_replica_with_the_statement_that_mends_
   temporary_folder folder("cli");
   write_file(folder.file("duet.yaml"), "link: x\nhome: { url: \"postgresql://postgres@127.0.0.1:" + std::to_string(home.port()) + "/" + db +
                                            "\" }\nspoke: { url: \"mysql://root@127.0.0.1:" + std::to_string(spoke.port()) + "/" + other +
-                                           "\" }\ntables: [{ home: public.t }]\n");
+                                           "\" }\ntables: [{ home: public.t, conflict: { rule: home } }]\n");
   const auto r = run({DUET_BINARY, "check", "-c", folder.file("duet.yaml")});
   EXPECT_EQ(r.exit_code, 1) << r.output;
   EXPECT_THAT(r.output, AllOf(HasSubstr("refuse"), HasSubstr("[wal_level]"), HasSubstr("ALTER SYSTEM SET wal_level = 'logical'")));

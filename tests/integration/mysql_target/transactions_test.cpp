@@ -243,7 +243,7 @@ TEST_P(mysql_target_transactions, conflicts_and_held_changes_are_kept_with_the_t
 }
 
 TEST_P(mysql_target_transactions, a_refresh_is_homes_business) {
-  EXPECT_EQ(failure_from([&] { t->emit_refresh(item, store.add({"1", "1"}), nullptr); }).kind, failure_kind::internal);
+  EXPECT_EQ(failure_from([&] { t->emit_refresh(item, store.add({"1", "1"}), nullptr, {}); }).kind, failure_kind::internal);
 }
 
 TEST_P(mysql_target_transactions, the_catch_up_point_covers_what_has_committed) {

@@ -541,12 +541,12 @@ TEST_F(postgres_target, puts_a_refresh_into_the_log_with_its_transaction) {
   now.found = true;
   now.values = {"1", "Annie", std::nullopt, "5"};
   begin();
-  target_->emit_refresh(table(), row({"1", std::nullopt, std::nullopt, std::nullopt}), &now);
+  target_->emit_refresh(table(), row({"1", std::nullopt, std::nullopt, std::nullopt}), &now, {});
   target_->rollback();
   EXPECT_EQ(scalar(peek + "Annie" + of_message), "0") << "rolled back, it is not there";
   begin();
-  target_->emit_refresh(table(), row({"1", std::nullopt, std::nullopt, std::nullopt}), &now);
-  target_->emit_refresh(table(), row({"2", std::nullopt, std::nullopt, std::nullopt}), nullptr);
+  target_->emit_refresh(table(), row({"1", std::nullopt, std::nullopt, std::nullopt}), &now, {});
+  target_->emit_refresh(table(), row({"2", std::nullopt, std::nullopt, std::nullopt}), nullptr, {});
   commit();
   EXPECT_EQ(scalar(peek + "Annie" + of_message), "1");
   EXPECT_EQ(scalar(peek + "duet:" + link + of_message), "2");

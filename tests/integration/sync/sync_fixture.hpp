@@ -171,12 +171,10 @@ class sync_test : public ::testing::TestWithParam<std::string> {
   void write_config(const std::string& more_tables = "", const std::string& more = "") {
     for (const char* name : {"duet.yaml", "other.yaml"})  // the same link; another address of the status page
       write_file(folder_.file(name),
-                 "link: " + link_ + "\nhome:\n  url: postgresql://postgres@127.0.0.1:" +
-                     std::to_string(home_port_ ? home_port_ : home().port()) + "/" + home_db_ +
-                     "\n  tls: { mode: disable }\nspoke:\n  url: mysql://root@127.0.0.1:" +
-                     std::to_string(spoke_port_ ? spoke_port_ : spoke().port()) + "/" + spoke_db_ +
-                     "\n  tls: { mode: disable }\nstatus: { listen: 127.0.0.1:" + std::to_string(find_free_port()) +
-                     " }\ntables:\n  - home: public.counter\n  - home: public.kv\n" + more_tables + more);
+                 "link: " + link_ + "\nhome:\n  url: postgresql://postgres@127.0.0.1:" + std::to_string(home_port_ ? home_port_ : home().port()) + "/" + home_db_ +
+                     "\n  tls: { mode: disable }\nspoke:\n  url: mysql://root@127.0.0.1:" + std::to_string(spoke_port_ ? spoke_port_ : spoke().port()) +
+                     "/" + spoke_db_ + "\n  tls: { mode: disable }\nstatus: { listen: 127.0.0.1:" + std::to_string(find_free_port()) +
+                     " }\nconflicts: { default: home }\ntables:\n  - home: public.counter\n  - home: public.kv\n" + more_tables + more);
   }
   std::string config_file() const { return folder_.file("duet.yaml"); }
 

@@ -34,41 +34,97 @@ TEST(token_map, agrees_with_a_plain_map_over_random_operations) {
   for (const auto& [t, p] : plain) EXPECT_EQ(m.find(t), p);
 }
 
+entry write(std::uint64_t token, std::uint64_t position, field_set fields = 1, std::int64_t time_us = 0) {
+  return {.token = token, .position = {position}, .fields = fields, .time_us = time_us};
+}
+
+std::vector<std::uint64_t> positions_after(const write_index& ix, std::uint64_t token, std::uint64_t seen) {
+  std::vector<entry> found;
+  ix.collect(token, {seen}, found);
+  std::vector<std::uint64_t> out;
+  for (const entry& e : found) out.push_back(e.position.value);
+  return out;
+}
+
+using numbers = std::vector<std::uint64_t>;
+
 TEST(write_index, knows_a_write_until_it_is_acknowledged) {
   write_index ix;
-  const std::vector<entry> e{{11, {100}, false}, {12, {200}, false}, {11, {300}, false}};
+  const std::vector<entry> e{write(11, 100), write(12, 200), write(11, 300)};
   ix.add(e, {301});
-  EXPECT_TRUE(ix.written_after(11, {299}));
-  EXPECT_FALSE(ix.written_after(11, {300}));
+  EXPECT_EQ(positions_after(ix, 11, 0), (numbers{300, 100}));
+  EXPECT_EQ(positions_after(ix, 11, 100), (numbers{300}));
+  EXPECT_EQ(positions_after(ix, 11, 300), (numbers{}));
   ix.prune({200});
-  EXPECT_TRUE(ix.written_after(11, {299})) << "the later write of the key is still unacknowledged";
-  EXPECT_FALSE(ix.written_after(12, {0}));
+  EXPECT_EQ(positions_after(ix, 11, 0), (numbers{300})) << "the later write of the key is still unacknowledged";
+  EXPECT_EQ(positions_after(ix, 12, 0), (numbers{}));
   ix.prune({300});
   EXPECT_EQ(ix.size(), 0u);
+  EXPECT_EQ(positions_after(ix, 11, 0), (numbers{}));
+}
+
+TEST(write_index, agrees_with_a_plain_list_over_random_writes_and_acknowledgements) {
+  std::minstd_rand random(815);
+  write_index ix;
+  std::vector<entry> plain;
+  std::uint64_t position = 0, acknowledged = 0;
+  for (int i = 0; i < 20000; ++i) {
+    if (random() % 4) {
+      plain.push_back(write(random() % 40 + 1, position += random() % 3 ? 1 : 0, random() % 7));
+      ix.add(std::span(&plain.back(), 1), {position + 1});
+    } else if (acknowledged < position) {
+      acknowledged += random() % (position - acknowledged + 1);
+      ix.prune({acknowledged});
+    }
+    const std::uint64_t token = random() % 40 + 1, seen = acknowledged + random() % 5;
+    numbers expected;
+    for (auto e = plain.rbegin(); e != plain.rend() && e->position.value > seen; ++e)
+      if (e->token == token) expected.push_back(e->position.value);
+    ASSERT_EQ(positions_after(ix, token, seen), expected) << "step " << i;
+  }
 }
 
 TEST(write_index, takes_a_pending_resolution_for_newer_than_all_until_it_is_read_back) {
   write_index ix;
-  const std::vector<std::uint64_t> keys{5};
-  ix.add_pending(keys);
-  EXPECT_TRUE(ix.written_after(5, {1u << 30}));
-  const std::vector<entry> e{{5, {400}, true}};
+  const decision_tag decided{.by_home = {.fields = 1, .time_us = 7}, .by_spoke = {}};
+  ix.add_pending(5, decided, false);
+  EXPECT_EQ(positions_after(ix, 5, 1u << 30), (numbers{0}));
+  const std::vector<entry> e{{.token = 5, .position = {400}, .fields = 1, .read_back = true}};
   ix.add(e, {401});
-  EXPECT_TRUE(ix.written_after(5, {399}));
-  EXPECT_FALSE(ix.written_after(5, {400}));
-  ix.add_pending(keys);
-  ix.remove_pending(keys);
-  EXPECT_FALSE(ix.written_after(5, {400}));
+  EXPECT_EQ(positions_after(ix, 5, 399), (numbers{400}));
+  EXPECT_EQ(positions_after(ix, 5, 400), (numbers{}));
+  ix.add_pending(5, decided, false);
+  ix.remove_pending(5);
+  EXPECT_EQ(positions_after(ix, 5, 400), (numbers{}));
 }
 
 TEST(write_index, answers_for_the_old_and_the_new_key_of_an_update) {
   write_index ix;
-  const std::vector<entry> e{{7, {50}, false}};
+  const std::vector<entry> e{write(7, 50)};
   ix.add(e, {51});
-  const std::vector<write_index::question> q{{8, 7, {49}}, {7, 7, {50}}, {8, 8, {0}}};
+  const std::vector<write_index::question> q{{8, 7, {49}, 1, 0}, {7, 7, {50}, 1, 0}, {8, 8, {0}, 1, 0}};
   std::vector<std::uint8_t> a;
   ix.ask(q, a);
   EXPECT_EQ(a, (std::vector<std::uint8_t>{1, 0, 0}));
+}
+
+TEST(write_index, says_that_writes_meet_only_in_fields_of_both_and_that_deltas_never_do) {
+  write_index ix;
+  const std::vector<entry> e{write(1, 10, 0b011), write(2, 11, existence | 0b111)};
+  ix.add(e, {12});
+  const auto meets = [&](std::uint64_t token, field_set fields, field_set deltas = 0) {
+    const std::vector<write_index::question> q{{token, token, {9}, fields, deltas}};
+    std::vector<std::uint8_t> a;
+    ix.ask(q, a);
+    return a[0] == 1;
+  };
+  EXPECT_TRUE(meets(1, 0b001));
+  EXPECT_FALSE(meets(1, 0b100));
+  EXPECT_FALSE(meets(1, 0b010, 0b010)) << "two deltas";
+  EXPECT_TRUE(meets(1, 0b011, 0b010)) << "another field besides the delta";
+  EXPECT_TRUE(meets(1, existence)) << "a delete meets every update";
+  EXPECT_TRUE(meets(2, 0b010, 0b010)) << "a delta meets a delete";
+  EXPECT_FALSE(meets(2, 0)) << "an update that changed nothing meets nobody";
 }
 
 TEST(write_index, wakes_who_waits_for_the_log_and_remembers_how_far) {

@@ -119,21 +119,25 @@ class verbs_test : public ::testing::Test {
   }
   ~verbs_test() override { std::filesystem::remove_all(folder_); }
 
-  void write_config(const std::string& more, const std::string& link = "shop") {
+  void write_config(const std::string& more, const std::string& link = "shop", const std::string& conflicts = "conflicts: { default: home }\n") {
     std::ofstream(file()) << "link: " << link << "\nhome:\n  url: postgresql://duet@127.0.0.1:5432/shop\n  password: s3cret-home\n"
                           << "spoke:\n  url: mysql://duet@127.0.0.1:3306/shop\n  password: s3cret-spoke\n"
-                          << "tables:\n  - home: public.customer\n" << more;
+                          << conflicts << "tables:\n  - home: public.customer\n" << more;
   }
   std::string file() const { return folder_ + "/duet.yaml"; }
 
+  cli::engines engines() {
+    cli::engines e;
+    e.home_site = [this](const endpoint&, const std::string&) { return std::make_unique<fake_site>(home, order, "home"); };
+    e.spoke_site = [this](const endpoint&, const std::string&) { return std::make_unique<fake_site>(spoke, order, "spoke"); };
+    return e;
+  }
   int call(std::vector<std::string> words, const std::string& typed = "", bool terminal = false) {
     std::vector<const char*> argv = {"duet"};
     for (const auto& w : words) argv.push_back(w.c_str());
     std::istringstream in(typed);
     std::ostringstream out_stream, err_stream;
-    cli::engines e;
-    e.home_site = [this](const endpoint&, const std::string&) { return std::make_unique<fake_site>(home, order, "home"); };
-    e.spoke_site = [this](const endpoint&, const std::string&) { return std::make_unique<fake_site>(spoke, order, "spoke"); };
+    const cli::engines e = engines();
     cli::console c{out_stream, err_stream, in, terminal, false};
     const int code = cli::run_command_line(static_cast<int>(argv.size()), argv.data(), "9.8.7", e, c);
     out = out_stream.str();

@@ -147,6 +147,48 @@ TEST_F(check_verb, asks_both_sides_for_the_tables_of_the_rules) {
   EXPECT_THAT(spoke.asked_tables, ElementsAre("other.invoice", "shop.*", "shop.customer", "shop.goods"));
 }
 
+TEST_F(check_verb, refuses_a_table_without_a_conflict_rule) {
+  write_config("", "shop", "");
+  EXPECT_EQ(verb("check"), 1);
+  EXPECT_THAT(out, HasSubstr("[no_conflict_rule]"));
+  EXPECT_THAT(out, HasSubstr("conflicts: { default: latest }"));
+}
+
+TEST_F(check_verb, warns_of_commit_times_in_whole_seconds_where_mariadb_is_asked_for_the_later_commit) {
+  write_config("", "shop", "conflicts: { default: latest }\n");
+  EXPECT_EQ(verb("check"), 0) << out;
+  EXPECT_THAT(out, HasSubstr("[commit_time_seconds]"));
+  EXPECT_THAT(out, HasSubstr("public.customer: the later commit wins, and MariaDB's log has commit times in whole seconds"));
+  EXPECT_THAT(out, HasSubstr("map an updated_at(6) column and name it in latest_by"));
+  write_config("    conflict: { rule: home }\n", "shop", "conflicts: { default: latest }\n");  // none asks
+  EXPECT_EQ(verb("check"), 0) << out;
+  EXPECT_THAT(out, Not(HasSubstr("[commit_time_seconds]")));
+  write_config("    conflict: { rule: home, update_vs_delete: latest }\n");
+  EXPECT_EQ(verb("check"), 0) << out;
+  EXPECT_THAT(out, HasSubstr("[commit_time_seconds]"));
+  write_config("    direction: home_to_spoke\n", "shop", "conflicts: { default: latest }\n");
+  EXPECT_EQ(verb("check"), 0) << out;
+  EXPECT_THAT(out, Not(HasSubstr("[commit_time_seconds]")));
+  spoke.product = "MySQL";
+  write_config("", "shop", "conflicts: { default: latest }\n");
+  EXPECT_EQ(verb("check"), 0) << out;
+  EXPECT_THAT(out, Not(HasSubstr("[commit_time_seconds]")));
+}
+
+TEST_F(check_verb, compares_commit_times_as_coarsely_as_the_spokes_log_has_them) {
+  const auto grain = [&] {
+    const cli::engines e = engines();
+    cli::preflight p(file(), e);
+    EXPECT_TRUE(p.load() && p.connect());
+    p.bind();
+    EXPECT_EQ(p.tables.tables.size(), 1u);
+    return p.tables.commit_time_grain_us;
+  };
+  EXPECT_EQ(grain(), 1'000'000);
+  spoke.product = "MySQL";
+  EXPECT_EQ(grain(), 1);
+}
+
 TEST_F(setup_verb, puts_mirrored_control_rows_just_before_where_the_logs_begin) {
   EXPECT_EQ(verb("setup"), 0) << out << err;
   EXPECT_THAT(order, ElementsAre("home setup", "spoke setup", "spoke init_control", "home init_control"));

@@ -66,6 +66,18 @@ tables:
     direction: home_to_spoke
   - home: sales.*
     spoke: sales.*
+    conflict: { rule: spoke, merge: row, update_vs_delete: manual }
+  - home: public.account
+    conflict:
+      latest_by: updated_at
+      merge: columns
+      groups: [[street, city, zip], [lat, lon]]
+      columns:
+        credit_status: spoke
+        balance: delta
+        street: home
+      update_vs_delete: delete_wins
+conflicts: { default: latest, log_retention_days: 7 }
 tuning:
   ring: 32MB
   block: 512 KB
@@ -93,7 +105,7 @@ TEST_F(config_reader, reads_the_whole_contract) {
   EXPECT_EQ(c.spoke.tls, tls_mode::prefer);
   EXPECT_EQ(c.status_host, "127.0.0.1");
   EXPECT_EQ(c.status_port, 8087);
-  ASSERT_EQ(c.tables.size(), 2u);
+  ASSERT_EQ(c.tables.size(), 3u);
   EXPECT_EQ(c.tables[0].home, "public.customer");
   EXPECT_EQ(c.tables[0].spoke, "customer");
   ASSERT_EQ(c.tables[0].columns.size(), 1u);
@@ -105,6 +117,25 @@ TEST_F(config_reader, reads_the_whole_contract) {
   EXPECT_EQ(c.tables[0].exclude_at.line, 14);
   EXPECT_EQ(c.tables[1].home, "sales.*");
   EXPECT_EQ(c.tables[1].direction, flow::both);
+  EXPECT_EQ(c.tables[0].conflict.rule, conflict_rule::none);
+  EXPECT_EQ(c.tables[0].conflict.at.line, 0);
+  EXPECT_EQ(c.tables[1].conflict.rule, conflict_rule::spoke);
+  EXPECT_FALSE(c.tables[1].conflict.merge_columns);
+  EXPECT_EQ(c.tables[1].conflict.update_vs_delete, delete_rule::manual);
+  const conflict_rules& r = c.tables[2].conflict;
+  EXPECT_EQ(r.rule, conflict_rule::none);
+  EXPECT_EQ(r.latest_by, "updated_at");
+  EXPECT_TRUE(r.merge_columns);
+  EXPECT_THAT(r.groups, testing::ElementsAre(testing::ElementsAre("street", "city", "zip"), testing::ElementsAre("lat", "lon")));
+  EXPECT_THAT(r.columns, testing::ElementsAre(testing::Pair("credit_status", conflict_rule::spoke), testing::Pair("balance", conflict_rule::delta),
+                                              testing::Pair("street", conflict_rule::home)));
+  EXPECT_EQ(r.update_vs_delete, delete_rule::delete_wins);
+  EXPECT_EQ(r.at.line, 21);
+  EXPECT_EQ(r.latest_by_at.line, 21);
+  EXPECT_EQ(r.groups_at.line, 23);
+  EXPECT_EQ(r.columns_at.line, 25);
+  EXPECT_EQ(c.default_conflict_rule, conflict_rule::latest);
+  EXPECT_EQ(c.conflict_log_retention_days, 7);
   EXPECT_EQ(c.tune.ring_bytes_max, 32u << 20);
   EXPECT_EQ(c.tune.block_bytes, 512u << 10);
   EXPECT_EQ(c.tune.spill_bytes_max, 1u << 30);
@@ -122,6 +153,11 @@ TEST_F(config_reader, uses_defaults_for_what_is_left_out) {
   EXPECT_EQ(c.tune.ring_bytes_max, 16u << 20);
   EXPECT_FALSE(c.tune.spill_dir.empty());
   EXPECT_EQ(c.tables[0].direction, flow::both);
+  EXPECT_EQ(c.default_conflict_rule, conflict_rule::none);
+  EXPECT_EQ(c.conflict_log_retention_days, 90);
+  EXPECT_EQ(c.tables[0].conflict.rule, conflict_rule::none);
+  EXPECT_EQ(c.tables[0].conflict.update_vs_delete, delete_rule::by_rule);
+  EXPECT_TRUE(c.tables[0].conflict.merge_columns);
 }
 
 struct broken {
@@ -168,6 +204,20 @@ const broken broken_tails[] = {
     {"tables:\n  - home: public.a\n    columns: {a: }\n", "wrong_type", 6},
     {"tables:\n  - home: public.a\n    exclude: memo\n", "wrong_type", 6},
     {"tables:\n  - home: public.a\n    exclude: [{a: b}]\n", "wrong_type", 6},
+    {"tables:\n  - home: public.a\n    conflict: latest\n", "wrong_type", 6, "conflict: { rule: latest }"},
+    {"tables:\n  - home: public.a\n    conflict: [latest]\n", "wrong_type", 6},
+    {"tables:\n  - home: public.a\n    conflict:\n", "wrong_type", 6},
+    {"tables:\n  - home: public.a\n    direction: home_to_spoke\n    conflict: {rule: home}\n", "conflict_one_way", 7, "`direction: both`"},
+    {"tables:\n  - home: public.a\n    conflict: {rule: home}\n    direction: spoke_to_home\n", "conflict_one_way", 6, "take conflict out"},
+    {"tables:\n  - home: public.a\nconflict: {default: home}\n", "unknown_key", 6, "did you mean `conflicts`?"},
+    {"tables:\n  - home: public.a\nconflicts: home\n", "wrong_type", 6, "conflicts: { default: latest }"},
+    {"tables:\n  - home: public.a\nconflicts: [home]\n", "wrong_type", 6},
+    {"tables:\n  - home: public.a\nconflicts:\n  defaults: home\n", "unknown_key", 7, "did you mean `default`?"},
+    {"tables:\n  - home: public.a\nconflicts:\n  default: hom\n", "bad_conflict_rule", 7, "one of latest, home, spoke, manual"},
+    {"tables:\n  - home: public.a\nconflicts:\n  default: delta\n", "bad_conflict_rule", 7, "columns: { balance: delta }"},
+    {"tables:\n  - home: public.a\nconflicts:\n  default: [home]\n", "wrong_type", 7},
+    {"tables:\n  - home: public.a\nconflicts:\n  log_retention_days: 90d\n", "bad_number", 7},
+    {"tables:\n  - home: public.a\nconflicts:\n  log_retention_days: 36501\n", "bad_number", 7, "out of range"},
     {"tables:\n  - home: public.a\nstatus: 8087\n", "wrong_type", 6},
     {"tables:\n  - home: public.a\nstatus: {}\n", "missing_key", 6, "status.listen"},
     {"tables:\n  - home: public.a\nstatus: {listen: 8087}\n", "bad_listen", 6},
@@ -205,6 +255,89 @@ TEST_F(config_reader, names_the_line_and_the_code_of_each_mistake_in_tables_stat
     EXPECT_FALSE(found_[0].remedy.empty()) << b.yaml;
     EXPECT_TRUE(refused(found_));
   }
+}
+
+// Each of these stands behind `good_ends`, a line `tables:`, a line `  - home: public.a` and a line `    conflict:`.
+const broken broken_rules[] = {
+    {"      rul: latest\n", "unknown_key", 7, "did you mean `rule`?"},
+    {"      latest_from: x\n", "unknown_key", 7},
+    {"      rule: home\n      rule: spoke\n", "duplicate_key", 8, "line 7"},
+    {"      rule: newest\n", "bad_conflict_rule", 7, "one of latest, home, spoke, manual"},
+    {"      rule: none\n", "bad_conflict_rule", 7, "one of latest, home, spoke, manual"},
+    {"      rule: delta\n", "bad_conflict_rule", 7, "columns: { balance: delta }"},
+    {"      rule: [home]\n", "wrong_type", 7},
+    {"      rule:\n", "wrong_type", 7},
+    {"      rule: home\n      merge: column\n", "bad_merge", 8, "one of columns, row"},
+    {"      rule: home\n      merge: {}\n", "wrong_type", 8},
+    {"      rule: home\n      update_vs_delete: update\n", "bad_update_vs_delete", 8, "one of update_wins, delete_wins, latest, manual"},
+    {"      rule: home\n      update_vs_delete: by_rule\n", "bad_update_vs_delete", 8},
+    {"      rule: home\n      update_vs_delete: []\n", "wrong_type", 8},
+    {"      rule: latest\n      latest_by: [a]\n", "wrong_type", 8},
+    {"      rule: latest\n      latest_by: ''\n", "wrong_type", 8},
+    {"      rule: home\n      latest_by: a\n", "latest_by_unused", 8, "`rule: latest`"},
+    {"      rule: home\n      latest_by: a\n      columns: {a: spoke}\n", "latest_by_unused", 8},
+    {"      rule: home\n      latest_by: a\n      update_vs_delete: latest\n", "latest_by_unused", 8, "goes by commit times"},
+    {"      rule: latest\n      latest_by: a\n      columns: {a: delta}\n", "latest_by_delta", 8},
+    {"      rule: home\n      groups: a\n", "wrong_type", 8, "[[street, city, zip]]"},
+    {"      rule: home\n      groups: [a, b]\n", "wrong_type", 8},
+    {"      rule: home\n      groups:\n        - [a, b]\n        - [c, {d: e}]\n", "wrong_type", 10},
+    {"      rule: home\n      groups:\n        - [a, b]\n        - [c]\n", "bad_group", 10, "less than two"},
+    {"      rule: home\n      groups:\n        - []\n", "bad_group", 9, "less than two"},
+    {"      rule: home\n      groups:\n        - [a, b]\n        - [c, a]\n", "duplicate_column", 10, "line 9"},
+    {"      rule: home\n      groups:\n        - [a, a]\n", "duplicate_column", 9, "`a`"},
+    {"      rule: home\n      groups: [[a, b]]\n      columns: {a: home, b: spoke}\n", "group_rules", 8, "`a` is home and `b` is spoke"},
+    {"      rule: home\n      groups: [[a, b]]\n      columns: {b: delta}\n", "group_rules", 8, "`b` is delta"},
+    {"      rule: home\n      columns: [a]\n", "wrong_type", 8, "balance: delta"},
+    {"      rule: home\n      columns:\n        a: home\n        a: spoke\n", "duplicate_column", 10},
+    {"      rule: home\n      columns:\n        a: home\n        b: add\n", "bad_conflict_rule", 10, "one of latest, home, spoke, manual, delta"},
+    {"      rule: home\n      columns:\n        a:\n", "wrong_type", 9},
+    {"      rule: home\n      merge: row\n      groups: [[a, b]]\n", "merge_row", 9, "all columns are one group"},
+    {"      rule: home\n      merge: row\n      columns: {a: spoke, b: delta}\n", "merge_row", 9, "`a` has no rule of its own"},
+};
+
+TEST_F(config_reader, names_the_line_and_the_code_of_each_mistake_in_a_conflict_rule) {
+  for (const auto& b : broken_rules) {
+    const config c = read(std::string(good_ends) + "tables:\n  - home: public.a\n    conflict:\n" + b.yaml);
+    ASSERT_EQ(found_.size(), 1u) << b.yaml << all();
+    EXPECT_EQ(found_[0].code, b.code) << b.yaml << all();
+    EXPECT_EQ(found_[0].is, finding::level::refuse) << b.yaml;
+    EXPECT_EQ(found_[0].where, (folder_ / "duet.yaml").string() + ":" + std::to_string(b.line)) << b.yaml << all();
+    EXPECT_THAT(found_[0].text + " " + found_[0].remedy, HasSubstr(b.remedy_or_text)) << b.yaml;
+    EXPECT_FALSE(found_[0].remedy.empty()) << b.yaml;
+    EXPECT_TRUE(c.tables.empty()) << b.yaml;
+  }
+}
+
+TEST_F(config_reader, takes_latest_by_for_a_rule_that_is_the_default_a_columns_or_not_known_yet) {
+  for (const char* rules : {"conflicts: {default: latest}\ntables: [{home: public.a, conflict: {latest_by: t}}]\n",
+                            "tables: [{home: public.a, conflict: {rule: home, latest_by: t, columns: {a: latest}}}]\n",
+                            "tables: [{home: public.a, conflict: {latest_by: t}}]\n"}) {
+    EXPECT_EQ(read(std::string(good_ends) + rules).tables.at(0).conflict.latest_by, "t");
+    EXPECT_TRUE(found_.empty()) << rules << all();
+  }
+  read(std::string(good_ends) + "conflicts: {default: home}\ntables: [{home: public.a, conflict: {latest_by: t}}]\n");
+  ASSERT_EQ(found_.size(), 1u) << all();
+  EXPECT_EQ(found_[0].code, "latest_by_unused");
+}
+
+TEST_F(config_reader, gives_a_schema_only_rules_that_name_no_column) {
+  const std::string start = std::string(good_ends) + "tables:\n  - home: public.*\n    conflict:\n      rule: latest\n      ";
+  for (const char* one : {"latest_by: t", "groups: [[a, b]]", "columns: {a: home}"}) {
+    read(start + one + "\n");
+    ASSERT_EQ(found_.size(), 1u) << one << all();
+    EXPECT_EQ(found_[0].code, "wrong_type") << one;
+    EXPECT_THAT(found_[0].where, HasSubstr(":8")) << one;
+    EXPECT_THAT(found_[0].remedy, HasSubstr("a rule of its own")) << one;
+  }
+  EXPECT_EQ(read(start + "merge: row\n      update_vs_delete: update_wins\n").tables.size(), 1u);
+  EXPECT_TRUE(found_.empty()) << all();
+}
+
+TEST_F(config_reader, keeps_groups_and_deltas_of_one_table_apart) {
+  const config c = read(std::string(good_ends) + "tables:\n  - home: public.a\n    conflict: {rule: home, merge: row, columns: {n: delta}}\n"
+                                                 "  - home: public.b\n    conflict: {rule: home, groups: [[a, b]], columns: {a: spoke, b: spoke, n: delta}}\n");
+  EXPECT_TRUE(found_.empty()) << all();
+  EXPECT_EQ(c.tables.size(), 2u);
 }
 
 // Each of these is the body of `home:` from line 3 on.

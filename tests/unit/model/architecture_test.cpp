@@ -18,11 +18,12 @@ const std::map<std::string, names> may_use{
     {"config", {"config", "model", "base"}},
     {"translate", {"translate", "model", "base"}},
     {"causality", {"causality", "model", "base"}},
+    {"conflict", {"conflict", "model", "base"}},
     {"observe", {"observe", "model", "base"}},
     {"postgres", {"postgres", "model", "base"}},
     {"mysql", {"mysql", "model", "base"}},
-    {"pipeline", {"pipeline", "translate", "causality", "observe", "model", "base"}},
-    {"cli", {"cli", "pipeline", "translate", "causality", "observe", "postgres", "mysql", "config", "model", "base"}},
+    {"pipeline", {"pipeline", "translate", "causality", "conflict", "observe", "model", "base"}},
+    {"cli", {"cli", "pipeline", "translate", "causality", "conflict", "observe", "postgres", "mysql", "config", "model", "base"}},
 };
 
 // Libraries that only one folder may name.

@@ -139,6 +139,23 @@ TEST(sql_values, null_is_refused_where_the_column_has_none_and_absent_is_a_progr
   }
 }
 
+TEST_F(sql_writer_test, adds_deltas_to_what_is_there) {
+  table.columns.push_back({.home = make_column("stock", value_kind::integer, 32), .spoke = make_column("stock", value_kind::integer, 32)});
+  run r = two_updates();
+  r.deltas = {3};
+  const std::vector<cell> down = {{}, {}, {}, cell::of("-3")}, up = {{}, {}, {}, cell::of("10")};
+  r.rows[0].added = down.data();
+  r.rows[1].added = up.data();
+  EXPECT_EQ(sql_writer(dialect::mysql).update(sql, r, 0), 2u);
+  EXPECT_THAT(sql, HasSubstr("v(k0,n1,d3,g1,g2)"));
+  EXPECT_THAT(sql, HasSubstr("ROW(1,'it''s',-3,'a',NULL)"));
+  EXPECT_THAT(sql, HasSubstr("SET t.`name`=v.n1,t.`stock`=(t.`stock`+v.d3)"));
+  r.rows.resize(1);
+  r.columns.clear();
+  sql_writer(dialect::mariadb).update(sql, r, 0);
+  EXPECT_THAT(sql, HasSubstr("SET t.`stock`=(t.`stock`+-3) WHERE"));
+}
+
 TEST_F(sql_writer_test, an_insert_lists_the_rows) {
   const run r{.table = &table,
               .op = operation::insert,

@@ -172,7 +172,7 @@ TEST(progress_line, tells_rates_lag_and_what_went_wrong) {
   hub_status now = before;
   now.home_to_spoke.rows.applied += 500;
   now.spoke_to_home.rows.held += 3;
-  now.spoke_to_home.rows.conflicts_lost += 2;
+  now.spoke_to_home.rows.conflicts += 2;
   const std::string line = progress_line(before, now, 10);
   EXPECT_THAT(line, HasSubstr("home -> spoke 50 rows/s, lag 1.5 s"));
   EXPECT_THAT(line, HasSubstr("3 held"));

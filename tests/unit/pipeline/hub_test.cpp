@@ -68,7 +68,7 @@ struct two_databases {
   std::jthread thread;
 };
 
-text_row row(std::string id, std::string value, std::string note = "n") { return {id, value, note}; }
+text_row row(std::string id, std::string value, std::string note = "n", std::string amount = "0") { return {id, value, note, amount}; }
 
 TEST(hub, carries_inserts_updates_and_deletes_both_ways) {
   two_databases d;
@@ -255,7 +255,7 @@ TEST_P(storm, converges_and_loses_no_value_silently) {
   ASSERT_TRUE(d.settles(30s)) << d.stopped_text << " home " << d.home.rows.size() << " spoke " << d.spoke.rows.size();
   std::string losers;
   for (const auto& c : d.home.conflicts) {
-    EXPECT_EQ(c.rule, "home_wins") << "nothing but the two logs wrote to these tables: " << c.type << " " << c.key;
+    EXPECT_EQ(c.rule, "home") << "nothing but the two logs wrote to these tables: " << c.type << " " << c.key;
     losers += c.spoke_row;
   }
   EXPECT_TRUE(d.spoke.conflicts.empty());

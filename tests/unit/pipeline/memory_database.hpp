@@ -1,10 +1,11 @@
 // A database in memory behind the contract of site, source and target: real hub, readers and appliers run against it.
-// One table of three text columns (id, value, note). A transaction holds the whole database's lock, the log has its own.
+// One table (id, value, note, amount); amount is a number. A transaction holds the whole database's lock, the log has its own.
 // Faults are drawn from a seed: lost connections before, during and after a commit, deadlocks, slow readers.
 #pragma once
 
 #include <atomic>
 #include <condition_variable>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <random>
@@ -22,28 +23,46 @@ inline table_schema memory_table() {
   table_schema t;
   t.schema = "public";
   t.name = "kv";
-  for (const char* n : {"id", "value", "note"}) {
+  for (const char* n : {"id", "value", "note", "amount"}) {
     column c;
     c.name = n;
     c.ordinal = static_cast<int>(t.columns.size());
-    c.type.kind = value_kind::text;
+    c.type.kind = c.name == "amount" ? value_kind::integer : value_kind::text;
     t.columns.push_back(c);
   }
   t.primary_key = {0};
   return t;
 }
 
-inline mapping memory_mapping(flow direction = flow::both) {
+// Field 0: value and note, or value alone; then note, then amount.
+inline conflict_policy memory_policy(conflict_rule rule, bool merge_columns = true, bool delta = false) {
+  conflict_policy p;
+  p.rule = rule;
+  p.merge_columns = merge_columns;
+  p.fields.push_back({{1}, rule});
+  if (merge_columns) p.fields.push_back({{2}, rule});
+  else p.fields[0].columns.push_back(2);
+  if (merge_columns || delta) p.fields.push_back({{3}, delta ? conflict_rule::delta : rule});
+  else p.fields[0].columns.push_back(3);
+  p.field_of.assign(4, 0);
+  for (std::size_t f = 0; f < p.fields.size(); ++f)
+    for (const std::uint16_t c : p.fields[f].columns) p.field_of[c] = static_cast<std::uint8_t>(f);
+  if (delta) p.deltas = p.bit_of(3);
+  return p;
+}
+
+inline mapping memory_mapping(const conflict_policy& policy = memory_policy(conflict_rule::home, false)) {
   table_pair t;
   t.home = t.spoke = memory_table();
   for (const column& c : t.home.columns) {
     column_pair p;
     p.home = p.spoke = c;
     p.key = c.name == "id";
+    if (policy.deltas && c.name == "amount") p.guarded = false;
     t.columns.push_back(p);
   }
   t.key = {0};
-  t.direction = direction;
+  t.policy = policy;
   mapping m;
   m.tables.push_back(t);
   return m;
@@ -55,7 +74,10 @@ struct fault_plan {
   int per_mille_doubt = 0;      // of commits: it happens, the answer is lost
   int per_mille_deadlock = 0;   // of statements
   int reader_delay_us = 0;      // up to, per read
+  std::size_t read_transactions = 20;  // at a time
+  bool sleeps = true;           // a source with nothing to read waits a little
   std::atomic<bool> on{true};
+  std::atomic<int> targets_made{0};  // each has its own faults
 };
 
 class memory_database {
@@ -63,6 +85,7 @@ class memory_database {
   struct logged {
     operation op;
     std::optional<text_row> before, after;
+    decision_tag decided = {};  // of a refresh
   };
   struct transaction {
     log_position position;
@@ -106,7 +129,7 @@ class memory_database {
   void append(transaction t) {
     std::lock_guard guard(log_mutex);
     t.position = {(log.size() + 1) * 16};
-    t.time_us = static_cast<std::int64_t>(1'000'000 + log.size());
+    if (t.time_us == 0) t.time_us = static_cast<std::int64_t>(1'000'000 + log.size());
     log.push_back(std::move(t));
   }
   log_position end() const {
@@ -134,11 +157,11 @@ class memory_source : public source {
     std::size_t end;
     {
       std::lock_guard guard(db_.log_mutex);
-      for (std::size_t i = next_; i < db_.log.size() && batch.size() < 20; ++i) batch.push_back(db_.log[i]);
+      for (std::size_t i = next_; i < db_.log.size() && batch.size() < faults_.read_transactions; ++i) batch.push_back(db_.log[i]);
       end = db_.log.size();
     }
     if (batch.empty()) {
-      std::this_thread::sleep_for(std::chrono::microseconds(200));
+      if (faults_.sleeps) std::this_thread::sleep_for(std::chrono::microseconds(200));
       if (told_ == end) return false;
       told_ = end;
       w.progress({(end + 1) * 16});
@@ -152,9 +175,10 @@ class memory_source : public source {
           w.count_echo();
           continue;
         }
-        w.start_change(c.op, 0, 3, c.before.has_value(), c.after.has_value());
+        w.start_change(c.op, 0, 4, c.before.has_value(), c.after.has_value());
         put(w, block_writer::before, c.before, c.op == operation::refresh);
         put(w, block_writer::after, c.after, false);
+        if (c.op == operation::refresh) w.set_decision(c.decided);
         w.finish_change();
       }
       ++next_;
@@ -183,7 +207,7 @@ class memory_source : public source {
 
 class memory_target : public target {
  public:
-  memory_target(memory_database& d, fault_plan& f) : db_(d), faults_(f), random_(f.seed + 1000 * static_cast<int>(d.which) + ++instances) {}
+  memory_target(memory_database& d, fault_plan& f) : db_(d), faults_(f), random_(f.seed + 1000 * static_cast<int>(d.which) + ++f.targets_made) {}
   ~memory_target() override { drop(); }
   void open() override {}
   void close() noexcept override { drop(); }
@@ -193,8 +217,9 @@ class memory_target : public target {
     locked_ = true;
     if (db_.control->epoch != expected.epoch) throw failure(failure_kind::fenced, "epoch");
     if (*db_.control != expected) throw failure(failure_kind::history_changed, "control row");
-    work_ = {db_.rows, next, db_.conflicts, db_.held, {}};
-    saved_ = work_;
+    work_ = {};
+    work_.rows = db_.rows;
+    work_.control = next;
     maybe_break();
   }
   void apply(const run& r, insert_mode mode, std::vector<std::uint32_t>& unmatched) override {
@@ -214,7 +239,7 @@ class memory_target : public target {
       }
       bool matches = it != work_.rows.end();
       for (std::uint16_t c : r.guard) matches = matches && equal(it->second[c], row.before[c]);
-      if (matches) store(r.op, row.before, row.after, r.columns);
+      if (matches) store(r.op, row.before, row.after, r.columns, r.deltas, row.added);
       else unmatched.push_back(i);
     }
   }
@@ -235,13 +260,17 @@ class memory_target : public target {
     return found;
   }
   log_position catch_up_point() override { return db_.end(); }
-  void emit_refresh(const table_pair&, row_view key, const owned_row* row) override {
-    text_row k(3);
+  void emit_refresh(const table_pair&, row_view key, const owned_row* row, const decision_tag& tag) override {
+    text_row k(4);
     k[0] = std::string(key_of(key));
-    work_.changes.push_back({operation::refresh, k, row && row->found ? std::optional<text_row>(row->values) : std::nullopt});
+    work_.changes.push_back({operation::refresh, k, row && row->found ? std::optional<text_row>(row->values) : std::nullopt, tag});
   }
   void log_conflict(const conflict_entry& e) override { work_.conflicts.push_back(e); }
   void hold(const held_entry& e) override { work_.held.push_back(e); }
+  void release_held(std::uint64_t token) override {
+    std::erase_if(work_.held, [&](const held_entry& h) { return h.token == token; });
+    work_.released.push_back(token);
+  }
   void savepoint() override { saved_ = work_; }
   void rollback_to_savepoint() override { work_ = saved_; }
   void commit(const control_row& final) override {
@@ -249,8 +278,9 @@ class memory_target : public target {
     const bool doubt = dice(faults_.per_mille_doubt);
     if (!doubt || random_() % 2) {
       db_.rows = std::move(work_.rows);
-      db_.conflicts = std::move(work_.conflicts);
-      db_.held = std::move(work_.held);
+      std::move(work_.conflicts.begin(), work_.conflicts.end(), std::back_inserter(db_.conflicts));
+      for (const std::uint64_t token : work_.released) std::erase_if(db_.held, [&](const held_entry& h) { return h.token == token; });
+      std::move(work_.held.begin(), work_.held.end(), std::back_inserter(db_.held));
       db_.control = final;
       db_.append({{}, 0, true, final, std::move(work_.changes)});
     }
@@ -271,12 +301,13 @@ class memory_target : public target {
     control_row control;
     std::vector<conflict_entry> conflicts;
     std::vector<held_entry> held;
+    std::vector<std::uint64_t> released;
     std::vector<memory_database::logged> changes;
   };
-  static inline std::atomic<int> instances{0};
   static std::string_view key_of(row_view r) { return r[0].text(); }
   static bool equal(const std::optional<std::string>& s, const cell& c) { return c.is_null() ? !s : s && *s == c.text(); }
-  void store(operation op, row_view before, row_view after, std::span<const std::uint16_t> columns) {
+  void store(operation op, row_view before, row_view after, std::span<const std::uint16_t> columns,
+             std::span<const std::uint16_t> deltas = {}, row_view added = nullptr) {
     const std::string old_key(key_of(before ? before : after));
     std::optional<text_row> old;
     if (auto it = work_.rows.find(old_key); it != work_.rows.end()) old = it->second;
@@ -285,9 +316,11 @@ class memory_target : public target {
       work_.changes.push_back({op, old, std::nullopt});
       return;
     }
-    text_row now = old.value_or(text_row(3));
+    text_row now = old.value_or(text_row(4));
     for (std::uint16_t c : columns) now[c] = after[c].is_null() ? std::nullopt : std::optional<std::string>(after[c].text());
+    for (std::uint16_t c : deltas) now[c] = std::to_string(std::stoll(*now[c]) + std::stoll(std::string(added[c].text())));
     if (now[1] && db_.refused_values.contains(*now[1])) throw failure(failure_kind::row_refused, "check constraint", "23514");
+    if (*now[0] != old_key && work_.rows.contains(*now[0])) throw failure(failure_kind::row_refused, "duplicate key", "23505");
     work_.rows.erase(old_key);
     work_.rows[*now[0]] = now;
     work_.changes.push_back({op, old, now});

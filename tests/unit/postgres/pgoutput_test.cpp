@@ -348,7 +348,12 @@ TEST(refresh_message, comes_back_as_it_was_encoded) {
   const std::string name = "d\xc3\xa9j\xc3\xa0 \xf0\x9d\x84\x9e \"'\\\n", content("\0\xff\x10", 3);
   const cell key[3] = {cell::of(name), {}, {}};
   owned_row row{true, {name, content, std::nullopt}};
-  const std::string with_row = encode_refresh(m.tables[0], key, &row), gone = encode_refresh(m.tables[0], key, nullptr);
+  conflict_policy& policy = m.tables[0].policy;
+  m.tables[0].columns[0].key = true;
+  policy.fields = {{{1}, conflict_rule::home}, {{2}, conflict_rule::latest}};
+  policy.field_of = {0, 0, 1};
+  const decision_tag tag{.by_home = {.fields = 0b01, .time_us = 5}, .by_spoke = {.fields = 0b10, .time_us = 1'700'000'000'000'000}};
+  const std::string with_row = encode_refresh(m.tables[0], key, &row, tag), gone = encode_refresh(m.tables[0], key, nullptr, {});
   for (unsigned char c : with_row) EXPECT_LT(c, 128) << "the database's encoding may be any";
 
   kept_blocks blocks;
@@ -356,6 +361,7 @@ TEST(refresh_message, comes_back_as_it_was_encoded) {
   writer.begin({8}, 0, 1);
   decode_refresh(m, with_row, writer);
   decode_refresh(m, gone, writer);
+  decode_refresh(m, encode_refresh(m.tables[0], key, nullptr, {.by_home = {}, .by_spoke = {.fields = policy.all(), .time_us = 9}, .ends_hold = true}), writer);
   writer.end({16});
   const change_block& b = blocks.all()[0];
   auto* first = static_cast<const change_record*>(b.next(b.first()));
@@ -366,11 +372,19 @@ TEST(refresh_message, comes_back_as_it_was_encoded) {
   EXPECT_EQ(first->after(0).text(), name);
   EXPECT_EQ(first->after(1).text(), content);
   EXPECT_TRUE(first->after(2).is_null());
+  EXPECT_EQ(first->decided.by_home.fields, 0b01u);
+  EXPECT_EQ(first->decided.by_home.time_us, 5);
+  EXPECT_EQ(first->decided.by_spoke.fields, 0b10u);
+  EXPECT_EQ(first->decided.by_spoke.time_us, 1'700'000'000'000'000);
+  EXPECT_FALSE(first->decided.ends_hold);
   auto* second = static_cast<const change_record*>(b.next(first));
   EXPECT_TRUE(second->has_before);
   EXPECT_FALSE(second->has_after);
+  auto* third = static_cast<const change_record*>(b.next(second));
+  EXPECT_EQ(third->decided.by_spoke.fields, policy.all());
+  EXPECT_TRUE(third->decided.ends_hold);
   owned_row not_found;
-  EXPECT_EQ(encode_refresh(m.tables[0], key, &not_found), gone);
+  EXPECT_EQ(encode_refresh(m.tables[0], key, &not_found, {}), gone);
 }
 
 }  // namespace

@@ -38,7 +38,7 @@ TEST(insert_statement, selects_from_one_array_per_column_with_assignment_casts_l
             " WITH ORDINALITY AS u(a1, a2, a3, n)");
   ASSERT_EQ(s.arrays.size(), 3u);
   EXPECT_EQ(s.arrays[2].column, 2);
-  EXPECT_EQ(s.arrays[2].image, block_writer::after);
+  EXPECT_EQ(s.arrays[2].image, array_parameter::after);
 }
 
 TEST(insert_statement, that_is_checked_returns_the_keys_it_wrote) {
@@ -62,17 +62,25 @@ TEST(update_statement, joins_by_the_old_key_and_compares_the_guard_bytewise_and_
             " pg_catalog.unnest($4::text[])) WITH ORDINALITY AS u(a1, a2, a3, a4, n)"
             " WHERE t.\"id\" = u.a1 AND (t.\"note\" COLLATE \"C\" IS NOT DISTINCT FROM u.a2)"
             " AND (t.\"price\" IS NOT DISTINCT FROM u.a3::numeric) RETURNING u.n");
-  EXPECT_EQ(s.arrays[0].image, block_writer::before);
-  EXPECT_EQ(s.arrays[1].image, block_writer::before);
-  EXPECT_EQ(s.arrays[3].image, block_writer::after);
+  EXPECT_EQ(s.arrays[0].image, array_parameter::before);
+  EXPECT_EQ(s.arrays[1].image, array_parameter::before);
+  EXPECT_EQ(s.arrays[3].image, array_parameter::after);
 }
 
 TEST(update_statement, sends_the_new_key_beside_the_old_one) {
   const auto s = update_statement(orders(), std::vector<std::uint16_t>{0}, {});
   EXPECT_THAT(s.sql, HasSubstr("SET \"id\" = u.a2 FROM"));
   ASSERT_EQ(s.arrays.size(), 2u);
-  EXPECT_EQ(s.arrays[0].image, block_writer::before);
-  EXPECT_EQ(s.arrays[1].image, block_writer::after);
+  EXPECT_EQ(s.arrays[0].image, array_parameter::before);
+  EXPECT_EQ(s.arrays[1].image, array_parameter::after);
+}
+
+TEST(update_statement, adds_deltas_to_what_is_there) {
+  const auto s = update_statement(orders(), std::vector<std::uint16_t>{1}, {}, std::vector<std::uint16_t>{2});
+  EXPECT_THAT(s.sql, HasSubstr("SET \"note\" = u.a2, \"price\" = t.\"price\" + u.a3::numeric FROM"));
+  ASSERT_EQ(s.arrays.size(), 3u);
+  EXPECT_EQ(s.arrays[2].image, array_parameter::added);
+  EXPECT_THAT(update_statement(orders(), {}, {}, std::vector<std::uint16_t>{2}).sql, HasSubstr("SET \"price\" = t.\"price\" + u.a2::numeric FROM"));
 }
 
 TEST(remove_statement, without_a_guard_needs_the_key_only) {

@@ -11,12 +11,14 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 class binding : public testing::Test {
  protected:
   binding() {
     config_.file = "duet.yaml";
     config_.spoke.database = "shop";
+    config_.default_conflict_rule = conflict_rule::home;
   }
 
   table_rule& rule(std::string home, std::string spoke = "") {
@@ -369,6 +371,352 @@ TEST_F(binding, finds_parents_from_foreign_keys_of_either_side) {
   EXPECT_THAT(m.tables[1].parents, ElementsAre(2));
   EXPECT_THAT(m.tables[2].parents, ElementsAre(2));
   EXPECT_THAT(codes(), ElementsAre("parent_not_synced"));
+}
+
+class binding_of_conflict_rules : public binding {
+ protected:
+  // Key id and one column of each sort, all of which go together with the spoke's; `memo` is excluded, `local` at home only,
+  // `made` generated, and `title` is `name` at the spoke.
+  binding_of_conflict_rules() {
+    for (const char* schema : {"public", "shop"}) {
+      const bool home = schema == std::string("public");
+      table_maker t(schema, "account");
+      t.column("id", integer_type(64), false)
+          .column(home ? "title" : "name", text_type(100))
+          .column("street", text_type(100))
+          .column("city", text_type(100))
+          .column("balance", decimal_type(12, 2), false)
+          .column("visits", integer_type(32), false)
+          .column("credit_status", text_type(10))
+          .column("updated_at", fraction_type(value_kind::timestamp, 6))
+          .column("memo", text_type(100))
+          .column("made", text_type(100), true, true);
+      if (home) t.column("local", text_type());
+      (home ? home_ : spoke_).push_back(t.key({0}));
+    }
+    config_.default_conflict_rule = conflict_rule::none;
+    table_rule& r = rule("public.account");
+    r.columns = {{"title", "name"}};
+    r.exclude = {"memo"};
+    r.conflict.rule = conflict_rule::home;
+    r.conflict.at.line = 30;
+    r.conflict.latest_by_at.line = 31;
+    r.conflict.groups_at.line = 32;
+    r.conflict.columns_at.line = 33;
+  }
+
+  conflict_rules& said() { return config_.tables[0].conflict; }
+  // The fields as home's column names, with the rule of each: "street city: home".
+  static std::vector<std::string> fields(const table_pair& t) {
+    std::vector<std::string> out;
+    for (const auto& f : t.policy.fields) {
+      std::string words;
+      for (auto i : f.columns) words += (words.empty() ? "" : " ") + t.columns[i].home.name;
+      out.push_back(words + ": " + std::string(duet::name(f.rule)));
+    }
+    return out;
+  }
+  void add_columns(int n, const column_type& type = text_type(9)) {
+    for (int i = 0; i < n; ++i) {
+      for (auto* t : {&home_[0], &spoke_[0]}) {
+        column c;
+        c.name = "extra_" + std::to_string(i);
+        c.ordinal = static_cast<int>(t->columns.size());
+        c.type = type;
+        c.nullable = false;
+        t->columns.push_back(c);
+      }
+    }
+  }
+  // The only finding that refuses.
+  const finding& refusal() const {
+    const finding* at = nullptr;
+    for (const auto& f : found_)
+      if (f.is == finding::level::refuse) {
+        EXPECT_EQ(at, nullptr) << all();
+        at = &f;
+      }
+    EXPECT_NE(at, nullptr) << all();
+    static const finding none;
+    return at ? *at : none;
+  }
+};
+
+TEST_F(binding_of_conflict_rules, refuses_a_table_of_both_ways_without_a_rule) {
+  said().rule = conflict_rule::none;
+  EXPECT_TRUE(bind().tables.empty());
+  EXPECT_EQ(refusal().code, "no_conflict_rule");
+  EXPECT_EQ(refusal().where, "duet.yaml:10");
+  EXPECT_THAT(refusal().text, HasSubstr("public.account is synced both ways and has no conflict rule"));
+  EXPECT_THAT(refusal().text, HasSubstr("does not assume"));
+  EXPECT_THAT(refusal().remedy, HasSubstr("`conflict: { rule: latest }`"));
+  EXPECT_THAT(refusal().remedy, HasSubstr("`conflicts: { default: latest }`"));
+}
+
+TEST_F(binding_of_conflict_rules, says_once_that_a_whole_schema_has_no_rule) {
+  config_.tables.clear();
+  home_ = {customer("public"), table_maker("public", "b").column("id", integer_type(32)).key({0})};
+  spoke_ = {customer("shop"), table_maker("shop", "b").column("id", integer_type(32)).key({0})};
+  rule("public.*");
+  EXPECT_TRUE(bind().tables.empty());
+  EXPECT_EQ(refusal().code, "no_conflict_rule");
+  EXPECT_THAT(refusal().text, HasSubstr("public.* is synced"));
+}
+
+TEST_F(binding_of_conflict_rules, takes_the_default_where_the_table_has_none) {
+  config_.default_conflict_rule = conflict_rule::spoke;
+  EXPECT_EQ(bind().tables.at(0).policy.rule, conflict_rule::home) << all();
+  said().rule = conflict_rule::none;
+  const mapping m = bind();
+  ASSERT_EQ(m.tables.size(), 1u) << all();
+  EXPECT_EQ(m.tables[0].policy.rule, conflict_rule::spoke);
+  EXPECT_EQ(m.tables[0].policy.fields[0].rule, conflict_rule::spoke);
+}
+
+TEST_F(binding_of_conflict_rules, needs_none_for_a_table_of_one_way) {
+  said() = {};
+  for (flow f : {flow::home_to_spoke, flow::spoke_to_home}) {
+    config_.tables[0].direction = f;
+    const mapping m = bind();
+    ASSERT_EQ(m.tables.size(), 1u) << all();
+    EXPECT_EQ(m.tables[0].policy.rule, conflict_rule::none);
+    EXPECT_TRUE(m.tables[0].policy.fields.empty());
+  }
+}
+
+TEST_F(binding_of_conflict_rules, makes_each_column_a_field_but_the_key) {
+  const mapping m = bind();
+  ASSERT_EQ(m.tables.size(), 1u) << all();
+  const conflict_policy& p = m.tables[0].policy;
+  EXPECT_THAT(fields(m.tables[0]), ElementsAre("title: home", "street: home", "city: home", "balance: home", "visits: home",
+                                               "credit_status: home", "updated_at: home"));
+  EXPECT_THAT(p.field_of, ElementsAre(0, 0, 1, 2, 3, 4, 5, 6));
+  EXPECT_EQ(p.deltas, 0u);
+  EXPECT_EQ(p.update_vs_delete, delete_rule::by_rule);
+  EXPECT_FALSE(p.latest_by);
+  EXPECT_TRUE(p.merge_columns);
+  EXPECT_EQ(p.all(), existence | 0x7f);
+}
+
+TEST_F(binding_of_conflict_rules, orders_fields_by_groups_then_columns_with_a_rule_then_the_rest) {
+  said().groups = {{"street", "city"}};
+  said().columns = {{"credit_status", conflict_rule::spoke}, {"balance", conflict_rule::delta}, {"title", conflict_rule::latest}};
+  said().latest_by = "updated_at";
+  said().update_vs_delete = delete_rule::delete_wins;
+  const mapping m = bind();
+  ASSERT_EQ(m.tables.size(), 1u) << all();
+  const table_pair& t = m.tables[0];
+  EXPECT_THAT(fields(t), ElementsAre("street city: home", "title: latest", "balance: delta", "credit_status: spoke", "visits: home", "updated_at: home"));
+  EXPECT_THAT(t.policy.field_of, ElementsAre(0, 1, 0, 0, 2, 4, 3, 5));
+  EXPECT_EQ(t.policy.deltas, 0b100u);
+  EXPECT_EQ(t.policy.latest_by, std::optional<std::uint16_t>(7));
+  EXPECT_EQ(t.policy.update_vs_delete, delete_rule::delete_wins);
+  EXPECT_FALSE(t.policy.compares_commit_times());
+  for (const auto& c : t.columns) EXPECT_EQ(c.guarded, c.home.name != "balance") << c.home.name;
+}
+
+TEST_F(binding_of_conflict_rules, gives_a_group_the_rule_of_its_column) {
+  said().groups = {{"street", "city"}, {"title", "visits"}};
+  said().columns = {{"city", conflict_rule::spoke}};
+  const mapping m = bind();
+  ASSERT_EQ(m.tables.size(), 1u) << all();
+  EXPECT_EQ(fields(m.tables[0])[0], "street city: spoke");
+  EXPECT_EQ(fields(m.tables[0])[1], "title visits: home");
+  EXPECT_EQ(m.tables[0].policy.fields.size(), 5u);
+}
+
+TEST_F(binding_of_conflict_rules, makes_the_row_one_field_beside_its_deltas) {
+  said().merge_columns = false;
+  said().columns = {{"visits", conflict_rule::delta}};
+  const mapping m = bind();
+  ASSERT_EQ(m.tables.size(), 1u) << all();
+  EXPECT_THAT(fields(m.tables[0]), ElementsAre("title street city balance credit_status updated_at: home", "visits: delta"));
+  EXPECT_THAT(m.tables[0].policy.field_of, ElementsAre(0, 0, 0, 0, 0, 1, 0, 0));
+  EXPECT_EQ(m.tables[0].policy.deltas, 0b10u);
+  EXPECT_FALSE(m.tables[0].policy.merge_columns);
+  EXPECT_FALSE(m.tables[0].columns[5].guarded);
+}
+
+TEST_F(binding_of_conflict_rules, has_no_field_where_all_columns_are_the_key) {
+  config_.tables.clear();
+  home_ = {table_maker("public", "t").column("a", integer_type(32)).column("b", integer_type(32)).key({0, 1})};
+  spoke_ = {table_maker("shop", "t").column("a", integer_type(32)).column("b", integer_type(32)).key({0, 1})};
+  for (bool merge_columns : {true, false}) {
+    config_.tables.clear();
+    rule("public.t").conflict.rule = conflict_rule::home;
+    said().merge_columns = merge_columns;
+    const mapping m = bind();
+    ASSERT_EQ(m.tables.size(), 1u) << all();
+    EXPECT_THAT(m.tables[0].policy.fields, IsEmpty());
+    EXPECT_THAT(m.tables[0].policy.field_of, ElementsAre(0, 0));
+    EXPECT_EQ(m.tables[0].policy.all(), existence);
+  }
+}
+
+TEST_F(binding_of_conflict_rules, lets_columns_beyond_the_last_field_share_it) {
+  add_columns(56);  // and 7 others: as many as there are fields
+  mapping m = bind();
+  ASSERT_EQ(m.tables.size(), 1u) << all();
+  EXPECT_EQ(m.tables[0].policy.fields.size(), fields_max);
+  EXPECT_EQ(m.tables[0].policy.fields.back().columns.size(), 1u);
+  EXPECT_EQ(m.tables[0].policy.all(), ~field_set{0});
+  EXPECT_THAT(all(), Not(HasSubstr("fields_shared")));
+
+  for (auto* t : {&home_[0], &spoke_[0]}) {
+    for (const char* name : {"last_but_one", "last"}) {
+      t->columns.push_back(t->columns.back());
+      t->columns.back().name = name;
+    }
+  }
+  said().columns = {{"last", conflict_rule::spoke}};
+  m = bind();
+  ASSERT_EQ(m.tables.size(), 1u) << all();
+  const conflict_policy& p = m.tables[0].policy;
+  EXPECT_EQ(p.fields.size(), fields_max);
+  EXPECT_EQ(fields(m.tables[0]).front(), "last: spoke");
+  EXPECT_EQ(fields(m.tables[0]).back(), "extra_54 extra_55 last_but_one: home");
+  EXPECT_EQ(p.field_of[m.tables[0].columns.size() - 2], 62);
+  EXPECT_EQ(only("fields_shared").is, finding::level::ok);
+  EXPECT_THAT(only("fields_shared").text, HasSubstr("`extra_54` and the 2 columns"));
+}
+
+TEST_F(binding_of_conflict_rules, refuses_more_rules_than_fields) {
+  add_columns(63, integer_type(32));
+  for (int i = 0; i < 62; ++i) said().columns.emplace_back("extra_" + std::to_string(i), conflict_rule::delta);
+  EXPECT_EQ(bind().tables.size(), 1u) << all();
+  said().columns.emplace_back("extra_62", conflict_rule::delta);  // 63, and none is left for the other columns
+  EXPECT_TRUE(bind().tables.empty());
+  EXPECT_EQ(refusal().code, "too_many_fields");
+  EXPECT_EQ(refusal().where, "duet.yaml:30");
+  said().merge_columns = false;  // the row needs one as well
+  EXPECT_TRUE(bind().tables.empty());
+  EXPECT_EQ(refusal().code, "too_many_fields");
+  said().columns.pop_back();
+  EXPECT_EQ(bind().tables.size(), 1u) << all();
+}
+
+TEST_F(binding_of_conflict_rules, refuses_columns_that_cannot_have_a_rule) {
+  struct wrong_column {
+    const char *name, *code, *text, *remedy;
+  };
+  const wrong_column all_wrong[] = {{"nothing", "conflict_column", "home's table lacks", "mend the name"},
+                                    {"Street", "conflict_column", "home's table lacks", "did you mean `street`?"},
+                                    {"name", "conflict_column", "home's table lacks", "home calls it `title`"},
+                                    {"memo", "conflict_column", "excluded", "exclude"},
+                                    {"local", "conflict_column", "at home only", "take it out"},
+                                    {"made", "conflict_column", "generated", "take it out"},
+                                    {"id", "conflict_on_key", "primary key", "take it out"}};
+  const conflict_rules good = said();
+  for (const auto& w : all_wrong) {
+    for (int list = 0; list < 3; ++list) {
+      said() = good;
+      if (list == 0) said().latest_by = w.name;
+      if (list == 1) said().groups = {{"city", w.name}};
+      if (list == 2) said().columns = {{w.name, conflict_rule::spoke}};
+      EXPECT_TRUE(bind().tables.empty()) << w.name;
+      EXPECT_EQ(refusal().code, w.code) << all();
+      EXPECT_EQ(refusal().where, "duet.yaml:" + std::to_string(31 + list)) << all();
+      EXPECT_THAT(refusal().text, HasSubstr(std::string(list == 0 ? "latest_by" : list == 1 ? "groups" : "columns") + " names `" + w.name + "`"));
+      EXPECT_THAT(refusal().text, HasSubstr(w.text));
+      EXPECT_THAT(refusal().remedy, HasSubstr(w.remedy));
+    }
+  }
+}
+
+TEST_F(binding_of_conflict_rules, names_the_line_of_the_table_where_the_rules_have_none) {
+  said().at = said().columns_at = {};
+  said().columns = {{"nothing", conflict_rule::spoke}};
+  bind();
+  EXPECT_EQ(refusal().where, "duet.yaml:10");
+}
+
+TEST_F(binding_of_conflict_rules, takes_values_with_an_order_as_latest_by_and_no_others) {
+  said().latest_by = "x";
+  said().rule = conflict_rule::latest;
+  const auto bound_with = [&](const column_type& home, const column_type& spoke) {
+    for (auto* t : {&home_[0], &spoke_[0]}) {
+      if (t->columns.back().name == "x") t->columns.pop_back();
+      column c;
+      c.name = "x";
+      c.type = t == &home_[0] ? home : spoke;
+      t->columns.push_back(c);
+    }
+    return bind().tables.size() == 1;
+  };
+  const auto dated = [](value_kind k) { return fraction_type(k, 6); };
+  EXPECT_TRUE(bound_with(integer_type(64), integer_type(64))) << all();
+  EXPECT_TRUE(bound_with(decimal_type(20, 0), integer_type(64, true))) << all();
+  EXPECT_TRUE(bound_with(of_kind(value_kind::date, "date"), of_kind(value_kind::date, "date"))) << all();
+  EXPECT_TRUE(bound_with(dated(value_kind::datetime), dated(value_kind::datetime))) << all();
+  EXPECT_TRUE(bound_with(dated(value_kind::timestamp), dated(value_kind::datetime))) << all();
+  EXPECT_FALSE(bound_with(text_type(9), text_type(9)));
+  EXPECT_EQ(refusal().code, "latest_by_type");
+  EXPECT_EQ(refusal().where, "duet.yaml:31");
+  EXPECT_THAT(refusal().text, HasSubstr("`x` (varchar(9), varchar(9))"));
+  EXPECT_FALSE(bound_with(real_type(64), real_type(64)));
+  EXPECT_FALSE(bound_with(dated(value_kind::time), dated(value_kind::time)));
+  EXPECT_FALSE(bound_with(of_kind(value_kind::uuid, "uuid"), bytes_type(16, true)));
+  EXPECT_FALSE(bound_with(boolean_type(), integer_type(8)));
+}
+
+TEST_F(binding_of_conflict_rules, takes_exact_numbers_as_delta_and_no_others) {
+  said().columns = {{"x", conflict_rule::delta}};
+  const auto bound_with = [&](const column_type& home, const column_type& spoke, bool home_null = false, bool spoke_null = false) {
+    for (auto* t : {&home_[0], &spoke_[0]}) {
+      if (t->columns.back().name == "x") t->columns.pop_back();
+      column c;
+      c.name = "x";
+      c.type = t == &home_[0] ? home : spoke;
+      c.nullable = t == &home_[0] ? home_null : spoke_null;
+      t->columns.push_back(c);
+    }
+    return bind().tables.size() == 1;
+  };
+  EXPECT_TRUE(bound_with(integer_type(64), integer_type(64))) << all();
+  EXPECT_TRUE(bound_with(integer_type(32), integer_type(64, true))) << all();
+  EXPECT_TRUE(bound_with(decimal_type(20, 0), integer_type(64, true))) << all();
+  EXPECT_TRUE(bound_with(integer_type(64), decimal_type(12, 2))) << all();
+  EXPECT_TRUE(bound_with(decimal_type(-1, -1), decimal_type(12, 2))) << all();
+  for (const auto& [home, spoke] : {std::pair(real_type(64), real_type(64)), {boolean_type(), integer_type(8)}, {integer_type(32), boolean_type()},
+                                    {text_type(9), text_type(9)}, {fraction_type(value_kind::timestamp, 6), fraction_type(value_kind::timestamp, 6)}}) {
+    EXPECT_FALSE(bound_with(home, spoke)) << home.native;
+    EXPECT_EQ(refusal().code, "delta_type");
+    EXPECT_EQ(refusal().where, "duet.yaml:33");
+    EXPECT_THAT(refusal().text, HasSubstr("whole and decimal numbers only")) << home.native;
+  }
+  EXPECT_FALSE(bound_with(integer_type(32), year_type()));
+  EXPECT_THAT(refusal().text, HasSubstr("do not keep every number"));
+  EXPECT_FALSE(bound_with(integer_type(64), integer_type(64), true, true));
+  EXPECT_EQ(refusal().code, "delta_type");
+  EXPECT_THAT(refusal().text, HasSubstr("may be NULL at both sides"));
+  EXPECT_THAT(refusal().remedy, HasSubstr("ALTER TABLE public.account ALTER COLUMN x SET NOT NULL; at the spoke: ALTER TABLE shop.account MODIFY x int64 NOT NULL"));
+  EXPECT_FALSE(bound_with(integer_type(64), integer_type(64), true, false));
+  EXPECT_THAT(refusal().text, HasSubstr("may be NULL at home"));
+  EXPECT_FALSE(bound_with(integer_type(64), integer_type(64), false, true));
+  EXPECT_THAT(refusal().text, HasSubstr("may be NULL at the spoke"));
+  EXPECT_THAT(refusal().remedy, testing::StartsWith("ALTER TABLE shop.account MODIFY"));
+}
+
+TEST_F(binding_of_conflict_rules, notes_once_per_table_that_commit_times_decide) {
+  const auto noted = [&] {
+    const mapping m = bind();
+    EXPECT_EQ(m.tables.size(), 1u) << all();
+    const auto n = std::count_if(found_.begin(), found_.end(), [](const finding& f) { return f.code == "latest_by_commit_time"; });
+    EXPECT_LE(n, 1);
+    EXPECT_EQ(n == 1, m.tables.at(0).policy.compares_commit_times());
+    return n == 1;
+  };
+  EXPECT_FALSE(noted());
+  said().columns = {{"title", conflict_rule::latest}, {"city", conflict_rule::latest}};
+  EXPECT_TRUE(noted());
+  EXPECT_EQ(only("latest_by_commit_time").is, finding::level::ok);
+  said().latest_by = "updated_at";
+  EXPECT_FALSE(noted());
+  said().update_vs_delete = delete_rule::latest;  // there is no value to compare
+  EXPECT_TRUE(noted());
+  said() = {};
+  said().rule = conflict_rule::latest;
+  EXPECT_TRUE(noted());
 }
 
 TEST_F(binding, keeps_good_tables_beside_refused_ones) {

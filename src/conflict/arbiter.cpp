@@ -1,0 +1,268 @@
+#include "conflict/arbiter.hpp"
+
+#include <algorithm>
+
+#include "conflict/decimal.hpp"
+
+namespace duet::conflict {
+namespace {
+
+using action = decision::action;
+
+// A time and who wrote then. Equal times: home. Both are brought to the coarser clock first.
+struct moment {
+  std::int64_t time_us;
+  side wrote;
+  bool operator<(const moment& m) const {
+    return time_us != m.time_us ? time_us < m.time_us : wrote == side::spoke && m.wrote == side::home;
+  }
+};
+
+moment moment_of(std::int64_t time_us, side wrote, std::int64_t grain_us) {
+  const std::int64_t rest = ((time_us % grain_us) + grain_us) % grain_us;
+  return {time_us - rest, wrote};
+}
+
+// Canonical values of the kinds that `latest_by` may have; text of dates and times sorts as they do.
+bool later(const column& c, std::string_view a, std::string_view b) {
+  if ((c.type.kind == value_kind::integer || c.type.kind == value_kind::decimal) && is_decimal(a) && is_decimal(b))
+    return compare_decimals(a, b) > 0;
+  return a > b;
+}
+
+enum class verdict : std::uint8_t { home, spoke, nobody };
+
+class bench {
+ public:
+  bench(const table_pair& table, const incoming& change, const owned_row& current, std::span<const met_write> met, std::int64_t grain_us)
+      : policy_(table.policy), table_(table), change_(change), current_(current), met_(met), grain_us_(grain_us),
+        now_(moment_of(change.time_us, side::spoke, grain_us)) {}
+
+  // Who wins in the fields `in`, by `rule`.
+  verdict by(conflict_rule rule, field_set in) const {
+    if (only_against_itself(in)) return verdict::spoke;
+    switch (rule) {
+      case conflict_rule::home: return verdict::home;
+      case conflict_rule::spoke: return verdict::spoke;
+      case conflict_rule::latest: return latest(in);
+      case conflict_rule::manual:
+      case conflict_rule::delta:
+      case conflict_rule::none: break;
+    }
+    return verdict::nobody;
+  }
+  // `update_side` has updated, the other one has deleted.
+  verdict by(delete_rule rule, side update_side) const {
+    if (only_against_itself(~field_set{0})) return verdict::spoke;
+    const auto as_verdict = [](side s) { return s == side::home ? verdict::home : verdict::spoke; };
+    switch (rule) {
+      case delete_rule::update_wins: return as_verdict(update_side);
+      case delete_rule::delete_wins: return as_verdict(other(update_side));
+      case delete_rule::latest: return by_commit_time(~field_set{0});
+      case delete_rule::by_rule: return by(policy_.rule, ~field_set{0});
+      case delete_rule::manual: break;
+    }
+    return verdict::nobody;
+  }
+  // Who stands in which of the fields that were met, for the refresh.
+  decision_tag tag(field_set met, field_set spoke_wins) const {
+    decision_tag t;
+    t.by_home.fields = met & ~spoke_wins;
+    t.by_spoke.fields = met & spoke_wins;
+    if (t.by_home.fields) t.by_home.time_us = last_met(t.by_home.fields).time_us;
+    if (t.by_spoke.fields) t.by_spoke.time_us = std::max(now_, last_met(t.by_spoke.fields)).time_us;
+    return t;
+  }
+  field_set fields_met() const {
+    field_set in = 0;
+    for (const met_write& w : met_) in |= meeting(change_.fields, w.fields, policy_.deltas);
+    return in;
+  }
+  bool existence_met() const {
+    return std::any_of(met_.begin(), met_.end(), [](const met_write& w) { return (w.fields & existence) != 0; });
+  }
+
+ private:
+  bool meets(const met_write& w, field_set in) const { return (meeting(change_.fields, w.fields, policy_.deltas) & in) != 0; }
+  moment last_met(field_set in) const {
+    moment last{0, side::spoke};
+    for (const met_write& w : met_)
+      if (meets(w, in)) last = std::max(last, moment_of(w.time_us, w.wrote, grain_us_));
+    return last;
+  }
+  // What was met is the spoke's own earlier writes, which had won before: nobody's write is lost.
+  bool only_against_itself(field_set in) const {
+    return std::none_of(met_.begin(), met_.end(), [&](const met_write& w) { return meets(w, in) && w.wrote == side::home; });
+  }
+  verdict by_commit_time(field_set in) const { return last_met(in) < now_ ? verdict::spoke : verdict::home; }
+  verdict latest(field_set in) const {
+    if (policy_.latest_by && current_.found && change_.after) {
+      const std::uint16_t c = *policy_.latest_by;
+      const cell theirs = change_.after[c];
+      const auto& ours = current_.values[c];
+      if (theirs.absent()) return by_commit_time(in);
+      if (!ours || theirs.is_null()) return !ours && theirs.present() ? verdict::spoke : verdict::home;
+      return later(table_.columns[c].home, theirs.text(), *ours) ? verdict::spoke : verdict::home;
+    }
+    return by_commit_time(in);
+  }
+
+  const conflict_policy& policy_;
+  const table_pair& table_;
+  const incoming& change_;
+  const owned_row& current_;
+  std::span<const met_write> met_;
+  std::int64_t grain_us_;
+  moment now_;
+};
+
+std::string_view type_of(operation op, const owned_row& current) {
+  if (op == operation::insert) return current.found ? "insert_exists" : "update_deleted";
+  if (op == operation::update) return current.found ? "update_origin_differs" : "update_deleted";
+  return current.found ? "delete_origin_differs" : "delete_missing";
+}
+
+bool is_delta(const conflict_policy& p, std::uint16_t column) { return (p.deltas & p.bit_of(column)) != 0; }
+
+// Every column that the change's row has a value for.
+std::vector<std::uint16_t> columns_of(const table_pair& t, row_view row) {
+  std::vector<std::uint16_t> all;
+  for (std::uint16_t i = 0; i < t.columns.size(); ++i)
+    if (!t.columns[i].key && !row[i].absent()) all.push_back(i);
+  return all;
+}
+
+// The columns that an update has changed, in the fields of `in`.
+void take_changed(const table_pair& t, const incoming& c, field_set in, std::vector<std::uint16_t>& write, std::vector<std::uint16_t>& add) {
+  for (std::uint16_t i = 0; i < t.columns.size(); ++i) {
+    if (t.columns[i].key || c.after[i].absent() || (c.before && c.after[i] == c.before[i])) continue;
+    if (!(t.policy.bit_of(i) & in)) continue;
+    const bool by_difference = is_delta(t.policy, i) && c.before && c.before[i].present() && c.after[i].present();
+    (by_difference ? add : write).push_back(i);
+  }
+}
+
+bool is_whole(const table_pair& t, row_view row) {
+  for (std::size_t i = 0; i < t.columns.size(); ++i)
+    if (row[i].absent()) return false;
+  return true;
+}
+
+decision hold(decision d, std::string reason) {
+  d.does = action::hold;
+  d.winner = "nobody";
+  d.reason = std::move(reason);
+  return d;
+}
+
+}  // namespace
+
+decision decide(const table_pair& table, const incoming& change, const owned_row& current, const owned_row& at_new_key,
+                std::span<const met_write> met, std::int64_t grain_us) {
+  const conflict_policy& policy = table.policy;
+  const bench b(table, change, current, met, grain_us);
+  decision d;
+  d.met = b.fields_met();
+  d.type = type_of(change.op, current);
+  if (d.met == 0) return d;
+  const auto settle = [&](verdict v, std::string_view rule) {
+    d.rule = rule;
+    d.winner = v == verdict::spoke ? "spoke" : "home";
+    d.tag = b.tag(d.met, v == verdict::spoke ? ~field_set{0} : 0);
+  };
+
+  if (!(d.met & existence)) {  // two updates of one row: field by field
+    field_set spoke_wins = 0;
+    std::string_view rule;
+    bool one_rule = true;
+    for (std::size_t f = 0; f < policy.fields.size(); ++f) {
+      const field_set bit = field_set{1} << f;
+      if (!(d.met & bit)) continue;
+      const conflict_rule r = policy.fields[f].rule;
+      one_rule &= rule.empty() || rule == name(r);
+      rule = name(r);
+      switch (b.by(r, bit)) {
+        case verdict::spoke: spoke_wins |= bit; break;
+        case verdict::home: break;
+        case verdict::nobody: return d.rule = name(r), hold(std::move(d), "both sides wrote it, and its rule is manual");
+      }
+    }
+    d.does = action::update;
+    take_changed(table, change, ~d.met | spoke_wins, d.write, d.add);
+    if (d.write.empty() && d.add.empty()) d.does = action::keep;
+    settle(spoke_wins == d.met ? verdict::spoke : verdict::home, one_rule ? rule : "by column");
+    d.tag = b.tag(d.met, spoke_wins);
+    if (spoke_wins && spoke_wins != d.met) d.winner = "both";
+    d.recorded = std::any_of(met.begin(), met.end(), [&](const met_write& w) { return w.wrote == side::home && meeting(change.fields, w.fields, policy.deltas); });
+    return d;
+  }
+
+  d.met = policy.all();
+  d.recorded = std::any_of(met.begin(), met.end(), [](const met_write& w) { return w.fields != 0 && w.wrote == side::home; });
+  if (change.key_changed) {
+    const verdict v = b.by(policy.rule, ~field_set{0});
+    if (v == verdict::home) return settle(v, name(policy.rule)), std::move(d);
+    if (v == verdict::nobody) return hold(std::move(d), "its key was changed at the spoke while home wrote it, and its rule is manual");
+    if (!current.found || at_new_key.found)
+      return d.rule = name(policy.rule), hold(std::move(d), current.found ? "its key was changed to one that home has taken" : "its key was changed while home deleted it");
+    d.does = action::move;
+    return settle(v, name(policy.rule)), std::move(d);
+  }
+
+  if (change.op == operation::remove && !current.found) {  // deleted on both sides: of no consequence
+    d.recorded = false;
+    return settle(verdict::spoke, "both deleted"), std::move(d);
+  }
+
+  const bool update_against_delete = change.op == operation::remove ? !b.existence_met() : !current.found;
+  const side update_side = change.op == operation::remove ? side::home : side::spoke;
+  const verdict v = update_against_delete ? b.by(policy.update_vs_delete, update_side) : b.by(policy.rule, ~field_set{0});
+  const bool own_rule = update_against_delete && policy.update_vs_delete != delete_rule::by_rule;
+  const std::string_view rule = own_rule ? name(policy.update_vs_delete) : name(policy.rule);
+  if (v == verdict::nobody) return d.rule = rule, hold(std::move(d), "both sides wrote it, and its rule is manual");
+  if (v == verdict::spoke) {
+    if (change.op == operation::remove) {
+      d.does = action::remove;
+    } else if (!current.found) {
+      if (!is_whole(table, change.after)) return d.rule = rule, hold(std::move(d), "home has deleted it, and the log does not carry all of its columns");
+      d.does = action::insert;
+    } else {
+      d.does = action::update;
+      for (const std::uint16_t i : columns_of(table, change.after)) {
+        const bool by_difference = is_delta(policy, i) && change.before && change.before[i].present() && change.after[i].present();
+        if (!by_difference) d.write.push_back(i);
+        else if (!(change.after[i] == change.before[i])) d.add.push_back(i);
+      }
+    }
+  }
+  settle(v, rule);
+  return d;
+}
+
+share held_back(const table_pair& table, const incoming& change, bool row_is_there, std::span<const met_write> met) {
+  share s;
+  field_set written = 0, contested = 0;
+  for (const met_write& w : met) {
+    written |= w.fields;
+    contested |= meeting(change.fields, w.fields, table.policy.deltas);
+  }
+  if (written == 0) return s.whole = true, s;
+  if (((change.fields | written) & existence) || !row_is_there || change.op != operation::update) return s.nothing = true, s;
+  take_changed(table, change, ~contested, s.write, s.add);
+  s.nothing = s.write.empty() && s.add.empty();
+  return s;
+}
+
+share held_back_of_refresh(const table_pair& table, row_view row, bool row_is_there, std::span<const met_write> met) {
+  share s;
+  field_set written = 0;
+  for (const met_write& w : met) written |= w.fields;
+  if (written == 0) return s.whole = true, s;
+  if (!row || !row_is_there || (written & existence)) return s.nothing = true, s;
+  for (const std::uint16_t i : columns_of(table, row))
+    if (!is_delta(table.policy, i) && !(table.policy.bit_of(i) & written)) s.write.push_back(i);
+  s.nothing = s.write.empty();
+  return s;
+}
+
+}  // namespace duet::conflict

@@ -1,0 +1,419 @@
+// The applier's slow path: the few rows of a batch that a statement did not find as expected, or that met a local write. One
+// by one, under their locks.
+#include <algorithm>
+#include <cassert>
+
+#include "conflict/decimal.hpp"
+#include "duet/failure.hpp"
+#include "pipeline/applier.hpp"
+#include "pipeline/images.hpp"
+
+namespace duet::pipeline {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto catch_up_under_lock_max = 200ms;  // how long an application may wait for our row locks
+constexpr int decide_attempts_max = 10;
+
+bool is(const std::optional<std::string>& stored, const cell& c) {
+  return c.is_null() ? !stored : c.present() && stored && *stored == c.text();
+}
+
+// Is the stored row as `row` says, in the given columns?
+bool same(const owned_row& stored, row_view row, std::span<const std::uint16_t> columns) {
+  return std::all_of(columns.begin(), columns.end(), [&](std::uint16_t i) { return is(stored.values[i], row[i]); });
+}
+
+// The columns of a row that the log has.
+std::vector<std::uint16_t> present_columns(const table_pair& table, row_view row) {
+  std::vector<std::uint16_t> all;
+  for (std::uint16_t i = 0; i < table.columns.size(); ++i)
+    if (!row[i].absent()) all.push_back(i);
+  return all;
+}
+
+}  // namespace
+
+void applier::catch_up() {
+  const log_position place = target_.catch_up_point();
+  ++attempt_.catch_ups;
+  const std::chrono::milliseconds limit = streamed_ ? std::chrono::milliseconds(catch_up_max) : catch_up_under_lock_max;
+  if (!follow_(place, limit, stop_)) throw catch_up_needed{place};
+}
+
+void applier::decide(const run& shape, const std::vector<const planned_row*>& rows) {
+  const table_pair& table = *shape.table;
+  // Locked first, then the log is read up to now: only so do the index and the row tell the same story.
+  std::vector<row_view> keys;
+  for (const planned_row* r : rows) keys.push_back(r->row.before ? r->row.before : r->row.after);
+  const std::size_t moved_from = keys.size();
+  for (const planned_row* r : rows)
+    if (r->token != r->token_before) keys.push_back(r->row.after);
+  const std::vector<owned_row> locked = target_.lock_rows(table, keys);
+  assert(locked.size() == keys.size());
+  if (table.direction == flow::both) catch_up();
+
+  std::size_t next_moved = moved_from;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const planned_row& row = *rows[i];
+    const bool moved = row.token != row.token_before;
+    owned_row at_before = locked[i], at_after = moved ? locked[next_moved++] : at_before;
+    if (!careful_) {
+      decide_row(shape, row, at_before, at_after);
+      continue;
+    }
+    for (int attempt = 1;; ++attempt) {
+      target_.savepoint();
+      const undo_point before = point();
+      try {
+        decide_row(shape, row, at_before, at_after);
+        break;
+      } catch (const failure& f) {
+        if (f.kind != failure_kind::row_refused) throw;
+        target_.rollback_to_savepoint();
+        undo_to(before);
+        // No lock keeps a row from coming where none was: an application may have taken the key meanwhile.
+        std::vector<row_view> own = {row.row.before ? row.row.before : row.row.after};
+        if (moved) own.push_back(row.row.after);
+        const std::vector<owned_row> now = target_.lock_rows(table, own);
+        const bool changed = now.front().found != at_before.found || now.back().found != at_after.found;
+        if (!changed || attempt == decide_attempts_max) {
+          hold({row.change, row.from, f.what(), f.server_code});
+          break;
+        }
+        at_before = now.front();
+        at_after = now.back();
+        if (table.direction == flow::both) catch_up();
+      }
+    }
+  }
+}
+
+void applier::decide_row(const run& shape, const planned_row& row, const owned_row& at_before, const owned_row& at_after) {
+  met_entries_.clear();
+  met_.clear();
+  bool before_stands = false, after_stands = false;
+  if (shape.table->direction == flow::both) {
+    their_writes_.collect(row.token_before, row.from->seen, met_entries_);
+    before_stands = after_stands = !met_entries_.empty();
+    if (row.token != row.token_before) {
+      const std::size_t at_the_old_key = met_entries_.size();
+      their_writes_.collect(row.token, row.from->seen, met_entries_);
+      after_stands = met_entries_.size() > at_the_old_key;
+    }
+    for (const auto& e : met_entries_) met_.push_back({e.fields, e.time_us, e.wrote});
+  }
+  if (to_ == side::home) decide_at_home(shape, row, at_before, at_after);
+  else if (before_stands != after_stands) write_other_key(row, *shape.table, at_before, at_after, before_stands);
+  else decide_at_spoke(shape, row, at_before, at_after);
+}
+
+namespace {
+
+// The row that a decision has left.
+owned_row outcome(const planned_row& row, const table_pair& table, const conflict::decision& d, const owned_row& was) {
+  using action = conflict::decision::action;
+  const auto value_of = [](const cell& c) { return c.present() ? std::optional(std::string(c.text())) : std::nullopt; };
+  owned_row is = was;
+  switch (d.does) {
+    case action::keep:
+    case action::hold:
+      break;
+    case action::remove:
+      is = {};
+      break;
+    case action::insert:
+    case action::move:
+      is = {.found = true, .values = {}};
+      for (std::size_t i = 0; i < table.columns.size(); ++i) is.values.push_back(value_of(row.row.after[i]));
+      break;
+    case action::update:
+      for (const std::uint16_t i : d.write) is.values[i] = value_of(row.row.after[i]);
+      for (const std::uint16_t i : d.add)
+        if (is.values[i]) is.values[i] = conflict::sum(*is.values[i], row.row.added[i].text());
+  }
+  return is;
+}
+
+conflict::incoming incoming_of(const planned_row& row) {
+  return {row.change->op, row.row.before, row.row.after, row.change->fields, row.from->commit_time_us, row.token != row.token_before};
+}
+
+}  // namespace
+
+void applier::decide_at_home(const run& shape, const planned_row& row, const owned_row& at_before, const owned_row& at_after) {
+  const table_pair& table = *shape.table;
+  if (met_.empty()) return write_by_force(shape, row, at_before, at_after);
+  const conflict::decision d = conflict::decide(table, incoming_of(row), at_before, at_after, met_, mapping_.commit_time_grain_us);
+  if (d.met == 0) return write_by_force(shape, row, at_before, at_after);
+
+  using action = conflict::decision::action;
+  const run::row& r = row.row;
+  switch (d.does) {
+    case action::hold:
+      log_conflict(row, table, d, at_before, at_before);
+      ++attempt_.conflicts;
+      return hold({row.change, row.from, d.reason, {}});
+    case action::keep:
+      break;
+    case action::update:
+      write_some(row, table, d.write, d.add);
+      break;
+    case action::insert:
+      target_.force(table, operation::insert, nullptr, r.after, present_columns(table, r.after));
+      break;
+    case action::remove:
+      target_.force(table, operation::remove, r.before, nullptr, {});
+      break;
+    case action::move:
+      target_.force(table, operation::update, r.before, r.after, present_columns(table, r.after));
+      break;
+  }
+  ++(d.does == action::keep ? attempt_.conflicts_lost : attempt_.applied);
+  if (d.recorded) {
+    log_conflict(row, table, d, at_before, outcome(row, table, d, at_before));
+    ++attempt_.conflicts;
+  }
+  refresh_later(table, r.before ? r.before : r.after, row.token_before, d.tag);
+  if (row.token != row.token_before) refresh_later(table, r.after, row.token, d.tag);
+}
+
+// From now on no change of the key can have seen the refresh, also not a later one of this very batch.
+void applier::refresh_later(const table_pair& table, row_view key, std::uint64_t token, const decision_tag& tag) {
+  const auto known = std::find_if(attempt_refreshes_.begin(), attempt_refreshes_.end(), [&](const due_refresh& r) { return r.token == token; });
+  their_writes_.add_pending(token, tag, known != attempt_refreshes_.end());
+  if (known != attempt_refreshes_.end()) return known->tag.add(tag);
+  due_refresh& r = attempt_refreshes_.emplace_back(due_refresh{&table, {}, token, tag});
+  r.key.resize(table.columns.size());
+  for (const std::uint16_t k : table.key)
+    if (key[k].present()) r.key[k] = std::string(key[k].text());
+}
+
+void applier::send_refreshes() {
+  std::vector<std::vector<cell>> keys;
+  std::vector<row_view> views;
+  for (std::size_t first = 0; first < attempt_refreshes_.size();) {
+    const table_pair& table = *attempt_refreshes_[first].table;
+    std::size_t end = first;
+    keys.clear();
+    views.clear();
+    for (; end < attempt_refreshes_.size() && attempt_refreshes_[end].table == &table; ++end) {
+      auto& cells = keys.emplace_back(table.columns.size());
+      for (const std::uint16_t k : table.key)
+        if (const auto& value = attempt_refreshes_[end].key[k]) cells[k] = cell::of(*value);
+      views.push_back(cells.data());
+    }
+    const std::vector<owned_row> rows = target_.lock_rows(table, views);
+    for (std::size_t i = first; i < end; ++i)
+      target_.emit_refresh(table, views[i - first], rows[i - first].found ? &rows[i - first] : nullptr, attempt_refreshes_[i].tag);
+    attempt_.refreshes += end - first;
+    first = end;
+  }
+}
+
+void applier::decide_at_spoke(const run& shape, const planned_row& row, const owned_row& at_before, const owned_row& at_after) {
+  const table_pair& table = *shape.table;
+  const bool is_refresh = shape.op == operation::refresh;
+  const conflict::share s = is_refresh ? conflict::held_back_of_refresh(table, row.row.after, at_before.found, met_)
+                                       : conflict::held_back(table, incoming_of(row), at_before.found, met_);
+  if (is_refresh && row.change->decided.ends_hold) {
+    target_.release_held(row.token);
+    attempt_released_.push_back(row.token);
+  }
+  if (s.whole) return is_refresh ? write_refresh(row, table, at_before) : write_by_force(shape, row, at_before, at_after);
+  if (!s.nothing) write_some(row, table, s.write, s.add);
+  if (is_refresh) ++attempt_.refreshes;
+  else ++(s.nothing ? attempt_.held_back : attempt_.applied);
+}
+
+// Under the row's lock: these columns as the change has them, those by as much as it has changed them.
+void applier::write_some(const planned_row& row, const table_pair& table, std::vector<std::uint16_t> columns, std::vector<std::uint16_t> deltas) {
+  if (columns.empty() && deltas.empty()) return;
+  run one{.table = &table, .op = operation::update, .columns = std::move(columns), .deltas = std::move(deltas)};
+  run::row r = row.row;
+  if (!r.before) r.before = r.after;  // an insert over a row that is there: the key is the same
+  one.rows.push_back(r);
+  unmatched_.clear();
+  target_.apply(one, insert_mode::checked, unmatched_);
+  if (!unmatched_.empty()) throw failure(failure_kind::deadlock, "a locked row of " + table_name(table) + " was not there when written");
+}
+
+void applier::log_conflict(const planned_row& row, const table_pair& table, const conflict::decision& d, const owned_row& was,
+                           const owned_row& is) {
+  using action = conflict::decision::action;
+  conflict_entry e;
+  e.table = table_name(table);
+  e.key = key_json(table, row.row.before ? row.row.before : row.row.after);
+  e.type = d.type;
+  e.home_row = row_json(table, was);
+  e.spoke_row = row_json(table, row.row.after);
+  if (row.change->op == operation::update) e.base_row = row_json(table, row.row.before);
+  e.result_row = row_json(table, is);
+  for (const auto& w : met_entries_)  // home's latest write of its own
+    if (w.wrote == side::home && w.position > e.home_position) e.home_position = w.position, e.home_time_us = w.time_us;
+  e.spoke_position = row.from->position;
+  e.spoke_time_us = row.from->commit_time_us;
+  e.rule = d.rule;
+  e.winner = d.winner;
+  if (d.does == action::hold) e.result = "held until someone decides: " + d.reason;
+  else if (!is.found) e.result = d.does == action::keep ? "the row stays deleted; the spoke was told" : "deleted at home, too";
+  else if (d.does == action::keep) e.result = "home's row stands and was sent to the spoke again";
+  else e.result = d.winner == "both" ? "columns of both sides, sent to the spoke again" : "the spoke's change stands at home, too";
+  target_.log_conflict(e);
+}
+
+void applier::log_drift(const planned_row& row, const table_pair& table, const char* type, const owned_row& found, const char* result) {
+  conflict_entry e;
+  e.table = table_name(table);
+  e.key = key_json(table, row.row.before ? row.row.before : row.row.after);
+  e.type = type;
+  const std::string here = row_json(table, found), incoming = row_json(table, row.row.after);
+  e.home_row = to_ == side::home ? here : incoming;
+  e.spoke_row = to_ == side::home ? incoming : here;
+  (to_ == side::home ? e.spoke_position : e.home_position) = row.from->position;
+  (to_ == side::home ? e.spoke_time_us : e.home_time_us) = row.from->commit_time_us;
+  e.rule = "drift";
+  e.winner = name(from_);
+  e.result = result;
+  target_.log_conflict(e);
+  ++attempt_.drift;
+}
+
+// No local write meets the change. Where the row is still not what the log says it was, in columns that no local write
+// explains, it is an earlier difference or something that the log does not show (a trigger, an unlogged write): drift. The
+// change is the newer one.
+void applier::write_by_force(const run& shape, const planned_row& row, const owned_row& current, const owned_row& at_after) {
+  const table_pair& table = *shape.table;
+  const run::row& r = row.row;
+  field_set explained = 0;
+  for (const conflict::met_write& w : met_) explained |= w.fields;
+  std::vector<std::uint16_t> guard = shape.guard;
+  if (explained) std::erase_if(guard, [&](std::uint16_t i) { return (table.policy.bit_of(i) & explained) != 0; });
+  switch (shape.op) {
+    case operation::insert:
+      if (!current.found) {
+        target_.force(table, operation::insert, nullptr, r.after, shape.columns);
+      } else if (!same(current, r.after, shape.columns)) {
+        target_.force(table, operation::update, r.after, r.after, shape.columns);
+        log_drift(row, table, "insert_exists", current, "written over the row that was there");
+      }
+      break;
+    case operation::update:
+      if (row.token != row.token_before && at_after.found) {
+        write_other_key(row, table, current, at_after, true);
+        return;
+      }
+      if (current.found) {
+        if (!same(current, r.before, guard) && !same(current, r.after, shape.columns))
+          log_drift(row, table, "update_origin_differs", current, "the changed columns were written");
+        write_some(row, table, shape.columns, shape.deltas);
+      } else if (const auto all = present_columns(table, r.after); all.size() < table.columns.size()) {
+        return hold({row.change, row.from, "the row is not there, and the log does not carry all of its columns", {}});
+      } else {
+        target_.force(table, operation::insert, nullptr, r.after, all);
+        log_drift(row, table, "update_missing", current, "inserted, since it was not there");
+      }
+      break;
+    case operation::remove:
+      if (current.found) {
+        if (!same(current, r.before, guard)) log_drift(row, table, "delete_origin_differs", current, "deleted");
+        target_.force(table, operation::remove, r.before, nullptr, {});
+      } else {
+        log_drift(row, table, "delete_missing", current, "nothing to delete");
+      }
+      break;
+    case operation::truncate:
+    case operation::refresh:
+      assert(false);
+  }
+  ++attempt_.applied;
+}
+
+// A change of the row's key, the two keys taken each for itself. At the spoke, where a local write stands at one of them:
+// home's answer to that write will be about its key only, so the rest of the change is made here. A write at the old key has
+// lost already: home's row is no longer there. On either side, where the new key is taken by a row that nobody wrote.
+void applier::write_other_key(const planned_row& row, const table_pair& table, const owned_row& at_before, const owned_row& at_after,
+                              bool before_stands) {
+  const run::row& r = row.row;
+  if (!before_stands) {
+    if (at_before.found) target_.force(table, operation::remove, r.before, nullptr, {});
+  } else {
+    const auto all = present_columns(table, r.after);
+    if (all.size() < table.columns.size())
+      return hold({row.change, row.from, "its key changes to one that is taken, and the log does not carry all of its columns", {}});
+    if (at_after.found) {
+      if (at_before.found) target_.force(table, operation::remove, r.before, nullptr, {});
+      // Where the other side takes both keys for one, it was the same row.
+      if (!target_.force(table, operation::update, r.after, r.after, all)) target_.force(table, operation::insert, nullptr, r.after, all);
+      log_drift(row, table, "insert_exists", at_after, "written over the row that was there");
+    } else if (at_before.found) {
+      target_.force(table, operation::update, r.before, r.after, all);
+    } else {
+      target_.force(table, operation::insert, nullptr, r.after, all);
+    }
+  }
+  ++attempt_.applied;
+}
+
+void applier::write_refresh(const planned_row& row, const table_pair& table, const owned_row& current) {
+  const run::row& r = row.row;
+  if (!r.after) {
+    if (current.found) target_.force(table, operation::remove, r.before, nullptr, {});
+  } else {
+    const auto all = present_columns(table, r.after);
+    if (!current.found) target_.force(table, operation::insert, nullptr, r.after, all);
+    else if (!same(current, r.after, all)) target_.force(table, operation::update, r.after, r.after, all);
+  }
+  ++attempt_.refreshes;
+}
+
+void applier::hold(const held_change& h) {
+  const change_record& c = *h.change;
+  const table_pair& table = mapping_.tables[c.table];
+  held_entry e;
+  std::string key_before;
+  e.table = table_name(table);
+  e.op = c.op;
+  e.reason = h.reason;
+  e.server_code = h.server_code;
+  e.source_position = h.from->position;
+  e.source_time_us = h.from->commit_time_us;
+  if (c.op == operation::truncate) {
+    e.key = "{}";
+    e.token = table_token(table);
+    announce_hold(e.token);
+  } else {
+    std::vector<cell> cells(c.columns);
+    if (c.has_before) {
+      for (std::size_t i = 0; i < cells.size(); ++i) cells[i] = c.before(i);
+      e.before_row = row_json(table, cells.data());
+      key_before = e.key = key_json(table, cells.data());
+    }
+    if (c.has_after) {
+      for (std::size_t i = 0; i < cells.size(); ++i) cells[i] = c.after(i);
+      e.after_row = row_json(table, cells.data());
+      e.key = key_json(table, cells.data());
+    }
+    e.token = c.token;
+  }
+  target_.hold(e);
+  if (c.token_before != c.token) {  // the old key's later changes wait as well
+    e.token = c.token_before;
+    e.key = key_before;
+    e.reason = "its key was changed by a held change: " + h.reason;
+    target_.hold(e);
+  }
+  for (std::uint64_t t : {c.token, c.token_before})
+    if (t) announce_hold(t);
+  if (c.op != operation::refresh) ++attempt_.held;  // a refresh is no row of the log
+}
+
+void applier::announce_hold(std::uint64_t token) {
+  if (std::find(attempt_held_.begin(), attempt_held_.end(), token) != attempt_held_.end()) return;
+  link_.held.announce(to_, token);
+  attempt_held_.push_back(token);
+}
+
+}  // namespace duet::pipeline

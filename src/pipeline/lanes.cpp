@@ -1,0 +1,66 @@
+#include "pipeline/lanes.hpp"
+
+#include <algorithm>
+
+#include "duet/failure.hpp"
+
+namespace duet::pipeline {
+namespace {
+
+bool same_identity(const control_row& c, const std::string& source, const std::string& own) {
+  return c.source_identity == source && c.own_identity == own;
+}
+
+failure other_history(std::string what) { return failure(failure_kind::history_changed, std::move(what)); }
+
+}  // namespace
+
+std::unique_ptr<lanes> open_lanes(const config& cfg, const mapping& map, link_state& link, site& home_site, site& spoke_site,
+                                  const side_factory& home, const side_factory& spoke, bool take_over,
+                                  const std::function<applier::follower(lane&)>& follow) {
+  const site_identity home_id = home_site.identity(), spoke_id = spoke_site.identity();
+  const auto h = home_site.load_control(), s = spoke_site.load_control();
+  if (!h || !s)
+    throw failure(failure_kind::not_set_up, "link " + cfg.link + " is not set up at " + (h ? "the spoke" : s ? "home" : "either side"));
+  if (!same_identity(*h, spoke_id.id, home_id.id) || !same_identity(*s, home_id.id, spoke_id.id))
+    throw other_history("the databases are not the ones that link " + cfg.link + " was set up with");
+
+  const std::uint64_t epoch = std::max(h->epoch, s->epoch) + 1;
+  const control_row at_home = home_site.take_over(epoch, take_over);
+  const control_row at_spoke = spoke_site.take_over(at_home.epoch, take_over);
+  if (at_spoke.epoch != at_home.epoch) throw failure(failure_kind::fenced, "another hub takes this link over at the same time");
+
+  if (at_home.position < at_spoke.floor)
+    throw other_history("the spoke has seen home acknowledge more than home remembers: home is an older copy");
+  if (at_spoke.position < at_home.floor)
+    throw other_history("home has seen the spoke acknowledge more than the spoke remembers: the spoke is an older copy");
+  const log_position home_start = std::min(at_spoke.position, at_home.floor);
+  const log_position spoke_start = std::min(at_home.position, at_spoke.floor);
+  home_site.check_log(home_start, std::max(at_spoke.position, at_home.floor));
+  spoke_site.check_log(spoke_start, std::max(at_home.position, at_spoke.floor));
+
+  auto both = std::make_unique<lanes>(cfg.tune);
+  both->epoch = at_home.epoch;
+  lane &down = both->home_to_spoke, &up = both->spoke_to_home;
+  down.log = home.make_source();
+  up.log = spoke.make_source();
+  down.other_side = spoke.make_target();
+  up.other_side = home.make_target();
+  down.other_side->open();
+  up.other_side->open();
+  link.held.clear();
+  const auto held_at_home = up.other_side->load_held_tokens(), held_at_spoke = down.other_side->load_held_tokens();
+  const log_position decisions_from = up.other_side->catch_up_point();
+
+  down.reading = std::make_unique<reader>(side::home, *down.log, map, down.local_writes, down.ring, link.held,
+                                          reader_start{home_start, at_spoke.position, at_spoke.floor});
+  up.reading = std::make_unique<reader>(side::spoke, *up.log, map, up.local_writes, up.ring, link.held,
+                                        reader_start{spoke_start, at_home.position, at_home.floor});
+  down.applying = std::make_unique<applier>(side::spoke, *down.other_side, map, cfg, down.ring, up.local_writes, link, at_spoke,
+                                            held_at_spoke, follow(up), log_position{});
+  up.applying = std::make_unique<applier>(side::home, *up.other_side, map, cfg, up.ring, down.local_writes, link, at_home, held_at_home,
+                                          follow(down), decisions_from);
+  return both;
+}
+
+}  // namespace duet::pipeline

@@ -1,0 +1,335 @@
+#include "simulation/world.hpp"
+
+#include <algorithm>
+
+#include "duet/failure.hpp"
+
+namespace duet::testing {
+
+using namespace std::chrono_literals;
+
+std::string_view name(ablation a) {
+  constexpr std::string_view names[] = {"none",        "no_refresh",          "no_index_of_resolutions", "pruned_by_the_reader",
+                                        "no_catch_up", "spoke_does_not_look", "restart_at_applied",      "no_reading_up_at_start"};
+  return names[static_cast<int>(a)];
+}
+
+std::string plan::describe() const {
+  return "seed " + std::to_string(seed) + ", rule " + std::string(duet::name(rule)) + ", update_vs_delete " + std::string(duet::name(deletes)) +
+         (merge_columns ? ", merge columns" : ", merge row") + (deltas ? ", deltas" : "") + ", without " + std::string(name(without));
+}
+
+namespace {
+
+// Passes everything on to the source but what an ablation takes away.
+class ablated_source : public source {
+ public:
+  ablated_source(std::unique_ptr<source> real, log_position at_least) : real_(std::move(real)), at_least_(at_least) {}
+  void start(log_position from) override { real_->start(std::max(from, at_least_)); }
+  bool read(block_writer& w, std::chrono::milliseconds wait) override { return real_->read(w, wait); }
+  void release(log_position p) override { real_->release(p); }
+  void keep_alive() override {}
+  log_position read_up_to() const override { return real_->read_up_to(); }
+  void interrupt() noexcept override { real_->interrupt(); }
+
+ private:
+  std::unique_ptr<source> real_;
+  log_position at_least_;
+};
+
+class forgetful_target : public memory_target {
+ public:
+  forgetful_target(memory_database& d, fault_plan& f, ablation without) : memory_target(d, f), without_(without) {}
+  void emit_refresh(const table_pair& t, row_view key, const owned_row* row, const decision_tag& tag) override {
+    if (without_ == ablation::no_refresh) return;
+    memory_target::emit_refresh(t, key, row, without_ == ablation::no_index_of_resolutions ? decision_tag{} : tag);
+  }
+  log_position catch_up_point() override { return without_ == ablation::no_reading_up_at_start && !begun_ ? log_position{} : memory_target::catch_up_point(); }
+  void begin(const control_row& expected, const control_row& next, std::int64_t time_us) override {
+    begun_ = true;
+    memory_target::begin(expected, next, time_us);
+  }
+
+ private:
+  ablation without_;
+  bool begun_ = false;
+};
+
+}  // namespace
+
+world::world(const plan& p) : plan_(p), random_(static_cast<std::uint32_t>(p.seed * 2654435761u + 12345)) {
+  faults_.seed = p.seed;
+  faults_.sleeps = false;
+  faults_.per_mille_lost = below(3) ? 0 : 10;
+  faults_.per_mille_doubt = below(3) ? 0 : 60;
+  faults_.per_mille_deadlock = below(3) ? 0 : 20;
+  config_.link = "simulated";
+  config_.tune.ring_bytes_max = 256 << 10;
+  config_.tune.block_bytes = 2 << 10;
+  config_.tune.batch_rows_max = 1 + below(6);
+  mapping_ = memory_mapping(memory_policy(p.rule, p.merge_columns, p.deltas));
+  mapping_.tables[0].policy.update_vs_delete = p.deletes;
+  if (below(4) == 0) mapping_.commit_time_grain_us = 40;
+  keys_ = {"cnt", "k1", "k2"};
+  keys_.resize(1 + below(3));
+  for (const auto& k : keys_) {
+    const text_row row = {k, new_value(), new_value(), "0"};
+    home_.rows[k] = row;
+    spoke_.rows[k] = row;
+  }
+  if (p.per_mille_move) keys_.push_back("k3");
+  home_.control = {"simulated", 1, just_before(spoke_.end()), just_before(home_.end()), 0, 0, "s", "h"};
+  spoke_.control = {"simulated", 1, just_before(home_.end()), just_before(spoke_.end()), 0, 0, "h", "s"};
+  link_ = std::make_unique<pipeline::link_state>(1);
+  link_->pause = [this](std::chrono::milliseconds) {  // nobody else gets on while we wait
+    if (++pauses_ > 60) throw failure(failure_kind::connection_lost, "waited in vain");
+  };
+}
+
+world::~world() = default;
+
+void world::start() {
+  for (;;) {
+    pauses_ = 0;
+    try {
+      lanes_.reset();
+      memory_site h(home_), s(spoke_);
+      const auto of = [&](memory_database& db, memory_database& from) {
+        const log_position applied = plan_.without == ablation::restart_at_applied ? from.control->position : log_position{};
+        side_factory f;
+        f.make_source = [&, applied] { return std::make_unique<ablated_source>(std::make_unique<memory_source>(db, faults_), applied); };
+        f.make_target = [&] { return std::make_unique<forgetful_target>(db, faults_, plan_.without); };
+        return f;
+      };
+      lanes_ = pipeline::open_lanes(config_, mapping_, *link_, h, s, of(home_, spoke_), of(spoke_, home_), false, [&](pipeline::lane& l) {
+        return [this, &l](log_position place, std::chrono::milliseconds, std::stop_token) {
+          if (plan_.without == ablation::no_catch_up) return true;
+          if (per_mille(50)) return false;  // not in time: the locks are given up, and the decision is taken anew
+          const std::size_t before = std::exchange(faults_.read_transactions, 20);
+          if (!l.local_writes.wait_read(place, 0ms, {}))
+            while (l.local_writes.read_up_to() < place) l.reading->step(0ms);
+          faults_.read_transactions = before;
+          if (plan_.without == ablation::spoke_does_not_look) lanes_->spoke_to_home.local_writes.prune({~std::uint64_t{0}});
+          return true;
+        };
+      });
+      for (pipeline::lane* l : {&lanes_->home_to_spoke, &lanes_->spoke_to_home}) l->reading->start();
+      // Both logs must be known before either lane goes on: the transaction that was applied last comes first.
+      for (pipeline::lane* l : {&lanes_->home_to_spoke, &lanes_->spoke_to_home}) {
+        faults_.read_transactions = 1;
+        for (int tries = 0; !link_->log_is_known[static_cast<int>(l->from)]; ++tries) {
+          if (tries > 1000) throw failure(failure_kind::internal, "the transaction that was applied last is not found");
+          l->reading->step(0ms);
+          l->applying->step(0ms);
+        }
+      }
+      return;
+    } catch (const failure& f) {
+      if (reaction_to(f.kind) != reaction::retry) throw;
+    }
+  }
+}
+
+void world::crash() { start(); }
+
+bool world::guarded(const std::function<bool()>& step) {
+  pauses_ = 0;
+  try {
+    return step();
+  } catch (const failure& f) {
+    if (reaction_to(f.kind) != reaction::retry) throw;
+    start();
+    return true;
+  }
+}
+
+bool world::step_reader(pipeline::lane& l) {
+  if (l.ring.queued() > 8) return false;
+  faults_.read_transactions = 1 + below(3);
+  pipeline::lane& back = &l == &lanes_->home_to_spoke ? lanes_->spoke_to_home : lanes_->home_to_spoke;
+  l.log->release(std::min(l.applying->position(), back.applying->floor()));
+  return guarded([&] {
+    const bool came = l.reading->step(0ms);
+    if (plan_.without == ablation::pruned_by_the_reader && came) {
+      const auto& log = at(l.from).log;  // what this side has acknowledged of the other one, as far as it has been read
+      log_position acknowledged;
+      for (const auto& t : log)
+        if (t.ours && t.position < l.local_writes.read_up_to()) acknowledged = t.control.position;
+      back.local_writes.prune(acknowledged);
+    }
+    return came;
+  });
+}
+
+bool world::step_applier(pipeline::lane& l) {
+  if (plan_.without == ablation::spoke_does_not_look) lanes_->spoke_to_home.local_writes.prune({~std::uint64_t{0}});
+  config_.tune.heartbeat_s = per_mille(100) ? 0 : 3600;
+  return guarded([&] {
+    const auto before = at(other(l.from)).log.size();
+    return l.applying->step(0ms) || at(other(l.from)).log.size() != before;
+  });
+}
+
+// One transaction of an application: one key or two.
+void world::application(memory_database& db) {
+  std::unique_lock lock(db.lock, std::try_to_lock);
+  if (!lock) return;  // it waits for a transaction of ours
+  now_us_ += 10;
+  std::vector<std::string> chosen = keys_;
+  std::shuffle(chosen.begin(), chosen.end(), random_);
+  chosen.resize(std::min<std::size_t>(chosen.size(), below(3) ? 1 : 2));
+  memory_database::transaction t;
+  t.time_us = std::max<std::int64_t>(1, now_us_ + static_cast<std::int64_t>(below(static_cast<unsigned>(2 * plan_.jitter_us + 1))) - plan_.jitter_us);
+  for (const auto& k : chosen) {
+    const auto it = db.rows.find(k);
+    if (it == db.rows.end()) {
+      const text_row row = {k, new_value(), new_value(), "0"};
+      for (int c : {1, 2}) books_.written.insert(*row[c]);
+      t.changes.push_back({operation::insert, std::nullopt, row});
+      db.rows[k] = row;
+      continue;
+    }
+    const text_row before = it->second;
+    text_row after = before;
+    const unsigned what = below(100);
+    if (k != "cnt" && per_mille(plan_.per_mille_delete)) {
+      for (int c : {1, 2}) books_.caused.insert(*before[c]);
+      t.changes.push_back({operation::remove, before, std::nullopt});
+      db.rows.erase(k);
+      continue;
+    }
+    const std::string free_key = "k3";
+    if (k != "cnt" && per_mille(plan_.per_mille_move) && !db.rows.contains(free_key)) {
+      after[0] = free_key;
+      if (below(2)) after[1] = new_value();
+      if (after[1] != before[1]) books_.caused.insert(*before[1]), books_.written.insert(*after[1]);
+      t.changes.push_back({operation::update, before, after});
+      db.rows.erase(it);
+      db.rows[free_key] = after;
+      continue;
+    }
+    if (what < 45) after[1] = new_value();
+    else if (what < 65) after[2] = new_value();
+    else if (what < 75) after[1] = new_value(), after[2] = new_value();
+    else if (what < 95) {
+      const long delta = static_cast<long>(below(11)) - 5;
+      after[3] = std::to_string(std::stol(*before[3]) + delta);
+      books_.sums[k] += delta;
+    }  // else an update that changes nothing
+    for (int c : {1, 2})
+      if (after[c] != before[c]) books_.caused.insert(*before[c]), books_.written.insert(*after[c]);
+    t.changes.push_back({operation::update, before, after});
+    it->second = after;
+  }
+  db.append(std::move(t));
+}
+
+std::string world::run() {
+  try {
+    start();
+    for (int i = 0; i < plan_.steps; ++i) {
+      const unsigned what = below(1000);
+      if (what < 300) application(below(2) ? home_ : spoke_);
+      else if (what < 300 + static_cast<unsigned>(plan_.per_mille_crash)) crash();
+      else {
+        pipeline::lane& l = below(2) ? lanes_->home_to_spoke : lanes_->spoke_to_home;
+        below(2) ? step_reader(l) : step_applier(l);
+      }
+    }
+    if (plan_.per_mille_crash) crash();
+    faults_.on = false;
+    int quiet = 0;
+    for (int i = 0; quiet < 3; ++i) {
+      if (i > 2000) return "not quiescent";
+      bool moved = false;
+      for (int which : {0, 1}) {
+        const auto lane = [&]() -> pipeline::lane& { return which ? lanes_->spoke_to_home : lanes_->home_to_spoke; };
+        moved |= step_reader(lane());
+        moved |= step_applier(lane());
+        config_.tune.heartbeat_s = 0;
+      }
+      quiet = moved ? 0 : quiet + 1;
+    }
+    return check();
+  } catch (const failure& f) {
+    return std::string(name(f.kind)) + ": " + f.what();
+  }
+}
+
+std::string world::logs() const {
+  std::string out;
+  const auto row = [](const std::optional<text_row>& r) {
+    std::string text = "(";
+    if (r)
+      for (const auto& v : *r) text += v.value_or("-") + " ";
+    return text + ")";
+  };
+  for (const memory_database* db : {&home_, &spoke_}) {
+    out += std::string("log of ") + std::string(duet::name(db->which)) + "\n";
+    for (const auto& t : db->log) {
+      out += "  " + std::to_string(t.position.value) + " at " + std::to_string(t.time_us);
+      if (t.ours) out += "  ours, position " + std::to_string(t.control.position.value) + " floor " + std::to_string(t.control.floor.value);
+      out += "\n";
+      for (const auto& c : t.changes)
+        out += "      " + std::string(duet::name(c.op)) + " " + row(c.before) + " -> " + row(c.after) +
+               (c.op == operation::refresh ? " by home " + std::to_string(c.decided.by_home.fields) + " by spoke " + std::to_string(c.decided.by_spoke.fields) : "") + "\n";
+    }
+    for (const auto& h : db->held) out += "  held " + std::string(duet::name(h.op)) + " " + h.key + " " + h.before_row + " -> " + h.after_row + ": " + h.reason + "\n";
+    for (const auto& c : db->conflicts) out += "  conflict " + c.type + " " + c.key + " home " + c.home_row + " spoke " + c.spoke_row + " result " + c.result_row + " " + c.rule + " " + c.winner + "\n";
+  }
+  return out;
+}
+
+std::string world::check() const {
+  const auto show = [](const std::map<std::string, text_row>& rows, const std::string& k) {
+    const auto it = rows.find(k);
+    if (it == rows.end()) return std::string("absent");
+    std::string out;
+    for (const auto& v : it->second) out += v.value_or("NULL") + " ";
+    return out;
+  };
+  std::set<std::string> waiting;
+  for (const memory_database* db : {&home_, &spoke_})
+    for (const auto& h : db->held)
+      for (const auto& k : keys_)
+        if (h.key.find("\"" + k + "\"") != std::string::npos) waiting.insert(k);
+  if (plan_.rule != conflict_rule::manual && plan_.deletes != delete_rule::manual)
+    for (const memory_database* db : {&home_, &spoke_})
+      for (const auto& h : db->held)
+        if (plan_.per_mille_move == 0 || (h.reason.find("its key was changed") == std::string::npos && h.reason.find("waits behind") == std::string::npos))
+          return "a row is held: " + h.reason;
+  for (const auto& k : keys_)
+    if (!waiting.contains(k) && show(home_.rows, k) != show(spoke_.rows, k)) return "not equal: " + k + " home " + show(home_.rows, k) + "| spoke " + show(spoke_.rows, k);
+  if (plan_.deltas && !waiting.contains("cnt") && home_.rows.contains("cnt")) {
+    const auto sum = books_.sums.find("cnt");
+    const long expected = sum == books_.sums.end() ? 0 : sum->second;
+    if (*home_.rows.at("cnt")[3] != std::to_string(expected)) return "the sum of the deltas is " + *home_.rows.at("cnt")[3] + ", not " + std::to_string(expected);
+  }
+  std::set<std::string> kept;
+  for (const memory_database* db : {&home_, &spoke_})
+    for (const auto& [k, row] : db->rows)
+      for (int c : {1, 2}) kept.insert(*row[c]);
+  const auto keep_numbers = [&](const std::string& json) {
+    for (std::size_t i = 0; (i = json.find(":\"", i)) != std::string::npos;) {
+      const std::size_t end = json.find('"', i += 2);
+      kept.insert(json.substr(i, end - i));
+    }
+  };
+  for (const memory_database* db : {&home_, &spoke_}) {
+    for (const auto& c : db->conflicts) {
+      if (c.rule == "drift") return "taken for drift: " + c.type + " " + c.key + " home " + c.home_row + " spoke " + c.spoke_row;
+      keep_numbers(c.home_row);
+      keep_numbers(c.spoke_row);
+    }
+    for (const auto& h : db->held) keep_numbers(h.before_row), keep_numbers(h.after_row);
+  }
+  for (const auto& v : books_.written)
+    if (!kept.contains(v) && !books_.caused.contains(v)) return "value " + v + " vanished";
+  for (const pipeline::lane* l : {&lanes_->home_to_spoke, &lanes_->spoke_to_home}) {
+    const lane_counters c = l->applying->counters();
+    if (c.read != c.applied + c.unchanged + c.echoes + c.filtered + c.held_back + c.conflicts_lost + c.held) return "the counters of a lane do not add up: read " + std::to_string(c.read) + ", applied " + std::to_string(c.applied) + ", unchanged " + std::to_string(c.unchanged) + ", echoes " + std::to_string(c.echoes) + ", held back " + std::to_string(c.held_back) + ", lost " + std::to_string(c.conflicts_lost) + ", held " + std::to_string(c.held);
+  }
+  return "";
+}
+
+}  // namespace duet::testing

@@ -1,0 +1,219 @@
+// The operation matrix: a change of the spoke meets writes of home, under each rule.
+#include "conflict/arbiter.hpp"
+
+#include <gtest/gtest.h>
+
+namespace duet::conflict {
+namespace {
+
+using action = decision::action;
+using numbers = std::vector<std::uint16_t>;
+constexpr std::int64_t home_time = 1000, before_home = 500, after_home = 2000;
+
+// id, name, city, stock. name and city are fields 0 and 1, stock is field 2.
+table_pair table_with(conflict_rule rule, bool stock_is_delta = false) {
+  table_pair t;
+  for (const char* name : {"id", "name", "city", "stock"}) {
+    column_pair c;
+    c.home.name = c.spoke.name = name;
+    c.home.type.kind = c.spoke.type.kind = std::string_view(name) == "stock" ? value_kind::integer : value_kind::text;
+    c.key = t.columns.empty();
+    t.columns.push_back(c);
+  }
+  t.key = {0};
+  t.policy.rule = rule;
+  t.policy.fields = {{{1}, rule}, {{2}, rule}, {{3}, stock_is_delta ? conflict_rule::delta : rule}};
+  t.policy.field_of = {0, 0, 1, 2};
+  if (stock_is_delta) t.policy.deltas = 0b100;
+  return t;
+}
+
+using values = std::vector<std::string>;
+
+struct row_of {
+  explicit row_of(const values& v) : texts(v) {
+    for (const auto& t : texts) cells.push_back(t == "absent" ? cell{} : t == "NULL" ? cell::null() : cell::of(t));
+  }
+  values texts;
+  std::vector<cell> cells;
+};
+
+owned_row home_row(const values& v) {
+  owned_row r{.found = true, .values = {}};
+  for (const auto& t : v) r.values.push_back(t == "NULL" ? std::nullopt : std::optional(t));
+  return r;
+}
+
+// The change, what it met, and what home has.
+struct meeting_of {
+  table_pair table;
+  owned_row current = home_row({"1", "home", "here", "7"});
+  std::vector<met_write> met = {{0b001, home_time, side::home}};
+  std::int64_t time_us = after_home;
+  std::int64_t grain_us = 1;
+
+  decision update(const values& before, const values& after) {
+    const row_of b(before), a(after);
+    incoming c{operation::update, b.cells.data(), a.cells.data(), 0, time_us, false};
+    for (std::uint16_t i = 1; i < 4; ++i)
+      if (before[i] != after[i]) c.fields |= table.policy.bit_of(i);
+    return decide(table, c, current, {}, met, grain_us);
+  }
+  decision insert(const values& after) {
+    const row_of a(after);
+    return decide(table, {operation::insert, nullptr, a.cells.data(), table.policy.all(), time_us, false}, current, {}, met, grain_us);
+  }
+  decision remove(const values& before) {
+    const row_of b(before);
+    return decide(table, {operation::remove, b.cells.data(), nullptr, table.policy.all(), time_us, false}, current, {}, met, grain_us);
+  }
+};
+
+const values base = {"1", "base", "here", "7"};
+
+TEST(arbiter, finds_no_conflict_between_different_columns) {
+  meeting_of m{.table = table_with(conflict_rule::home)};
+  EXPECT_EQ(m.update(base, {"1", "base", "there", "7"}).met, 0u);
+}
+
+TEST(arbiter, lets_the_declared_side_win_one_column) {
+  meeting_of home{.table = table_with(conflict_rule::home)}, spoke{.table = table_with(conflict_rule::spoke)};
+  const values changed = {"1", "spoke", "there", "7"};
+  const decision lost = home.update(base, changed), won = spoke.update(base, changed);
+  EXPECT_EQ(lost.does, action::update) << "the other column is not contested";
+  EXPECT_EQ(lost.write, (numbers{2}));
+  EXPECT_EQ(lost.winner, "home");
+  EXPECT_EQ(lost.tag.by_home.fields, 0b001u);
+  EXPECT_EQ(lost.tag.by_home.time_us, home_time);
+  EXPECT_EQ(won.write, (numbers{1, 2}));
+  EXPECT_EQ(won.winner, "spoke");
+  EXPECT_EQ(won.tag.by_spoke.time_us, after_home);
+  EXPECT_TRUE(lost.recorded && won.recorded);
+  EXPECT_EQ(lost.type, "update_origin_differs");
+}
+
+TEST(arbiter, compares_commit_times_and_gives_a_tie_to_home) {
+  meeting_of m{.table = table_with(conflict_rule::latest)};
+  const values changed = {"1", "spoke", "here", "7"};
+  EXPECT_EQ(m.update(base, changed).winner, "spoke");
+  m.time_us = before_home;
+  EXPECT_EQ(m.update(base, changed).winner, "home");
+  m.time_us = home_time;
+  EXPECT_EQ(m.update(base, changed).winner, "home");
+  m.time_us = home_time + 900;
+  m.grain_us = 1000;
+  EXPECT_EQ(m.update(base, changed).winner, "home") << "both are in one tick of the coarser clock";
+}
+
+TEST(arbiter, compares_a_column_where_one_is_named) {
+  meeting_of m{.table = table_with(conflict_rule::latest)};
+  m.table.policy.latest_by = 3;
+  m.time_us = before_home;
+  EXPECT_EQ(m.update(base, {"1", "spoke", "here", "10"}).winner, "spoke") << "10 is more than 7, as a number";
+  EXPECT_EQ(m.update(base, {"1", "spoke", "here", "7"}).winner, "home");
+  EXPECT_EQ(m.update(base, {"1", "spoke", "here", "NULL"}).winner, "home");
+}
+
+TEST(arbiter, adds_deltas_whoever_wins_the_rest) {
+  meeting_of m{.table = table_with(conflict_rule::home, true), .met = {{0b101, home_time, side::home}}};
+  const decision d = m.update(base, {"1", "spoke", "here", "5"});
+  EXPECT_EQ(d.does, action::update);
+  EXPECT_EQ(d.write, numbers{});
+  EXPECT_EQ(d.add, numbers{3});
+  EXPECT_EQ(d.met, 0b001u);
+  EXPECT_EQ(m.update(base, {"1", "base", "here", "5"}).met, 0u) << "two deltas";
+}
+
+TEST(arbiter, decides_column_by_column) {
+  meeting_of m{.table = table_with(conflict_rule::home), .met = {{0b011, home_time, side::home}}};
+  m.table.policy.fields[1].rule = conflict_rule::spoke;
+  const decision d = m.update(base, {"1", "spoke", "there", "7"});
+  EXPECT_EQ(d.write, numbers{2});
+  EXPECT_EQ(d.winner, "both");
+  EXPECT_EQ(d.rule, "by column");
+  EXPECT_EQ(d.tag.by_home.fields, 0b001u);
+  EXPECT_EQ(d.tag.by_spoke.fields, 0b010u);
+}
+
+TEST(arbiter, leaves_a_manual_column_to_a_person) {
+  meeting_of m{.table = table_with(conflict_rule::manual)};
+  EXPECT_EQ(m.update(base, {"1", "spoke", "here", "7"}).does, action::hold);
+  EXPECT_EQ(m.insert({"1", "spoke", "here", "7"}).does, action::hold);
+}
+
+TEST(arbiter, takes_the_spokes_own_earlier_win_for_no_conflict_of_anybody) {
+  for (const conflict_rule rule : {conflict_rule::home, conflict_rule::manual, conflict_rule::latest}) {
+    meeting_of m{.table = table_with(rule), .met = {{0b001, home_time, side::spoke}}};
+    const decision d = m.update(base, {"1", "spoke again", "here", "7"});
+    EXPECT_EQ(d.write, numbers{1}) << name(rule);
+    EXPECT_FALSE(d.recorded) << name(rule);
+  }
+}
+
+TEST(arbiter, decides_two_inserts_of_one_key_as_whole_rows) {
+  meeting_of m{.table = table_with(conflict_rule::spoke, true), .met = {}};
+  m.met = {{m.table.policy.all(), home_time, side::home}};
+  const decision d = m.insert({"1", "spoke", "there", "3"});
+  EXPECT_EQ(d.does, action::update);
+  EXPECT_EQ(d.write, (numbers{1, 2, 3})) << "a new row's delta column has an absolute value";
+  EXPECT_EQ(d.type, "insert_exists");
+  m.table.policy.rule = conflict_rule::home;
+  EXPECT_EQ(m.insert({"1", "spoke", "there", "3"}).does, action::keep);
+}
+
+TEST(arbiter, decides_an_update_against_a_delete) {
+  struct expected { delete_rule rule; action spoke_updates, spoke_deletes; };
+  for (const auto& e : {expected{delete_rule::update_wins, action::insert, action::keep}, expected{delete_rule::delete_wins, action::keep, action::remove},
+                        expected{delete_rule::latest, action::insert, action::remove}, expected{delete_rule::manual, action::hold, action::hold},
+                        expected{delete_rule::by_rule, action::keep, action::keep}}) {
+    meeting_of gone{.table = table_with(conflict_rule::home), .current = {}, .met = {}};
+    gone.met = {{gone.table.policy.all(), home_time, side::home}};
+    gone.table.policy.update_vs_delete = e.rule;
+    EXPECT_EQ(gone.update(base, {"1", "spoke", "here", "7"}).does, e.spoke_updates) << name(e.rule);
+    meeting_of changed{.table = gone.table};
+    EXPECT_EQ(changed.remove(base).does, e.spoke_deletes) << name(e.rule);
+  }
+}
+
+TEST(arbiter, holds_an_update_that_would_bring_a_row_back_without_all_of_its_columns) {
+  meeting_of gone{.table = table_with(conflict_rule::spoke), .current = {}, .met = {}};
+  gone.met = {{gone.table.policy.all(), home_time, side::home}};
+  EXPECT_EQ(gone.update(base, {"1", "spoke", "absent", "7"}).does, action::hold);
+}
+
+TEST(arbiter, takes_two_deletes_for_no_loss_and_still_answers) {
+  meeting_of m{.table = table_with(conflict_rule::manual), .current = {}, .met = {}};
+  m.met = {{m.table.policy.all(), home_time, side::home}};
+  const decision d = m.remove(base);
+  EXPECT_EQ(d.does, action::keep);
+  EXPECT_FALSE(d.recorded);
+  EXPECT_EQ(d.tag.fields(), m.table.policy.all());
+}
+
+// ---- the spoke
+
+TEST(hold_back, writes_all_where_nothing_was_met_and_the_rest_where_something_was) {
+  const table_pair t = table_with(conflict_rule::home, true);
+  const row_of before(base), after({"1", "home", "there", "9"});
+  const incoming c{operation::update, before.cells.data(), after.cells.data(), 0b111, home_time, false};
+  EXPECT_TRUE(held_back(t, c, true, {}).whole);
+  const std::vector<met_write> name_written = {{0b101, home_time, side::spoke}};
+  const share s = held_back(t, c, true, name_written);
+  EXPECT_EQ(s.write, numbers{2});
+  EXPECT_EQ(s.add, numbers{3});
+  const std::vector<met_write> deleted = {{t.policy.all(), home_time, side::spoke}};
+  EXPECT_TRUE(held_back(t, c, true, deleted).nothing);
+}
+
+TEST(hold_back, keeps_a_refresh_off_the_columns_that_were_written_and_off_deltas) {
+  const table_pair t = table_with(conflict_rule::home, true);
+  const row_of row(base);
+  const std::vector<met_write> name_written = {{0b001, home_time, side::spoke}};
+  EXPECT_EQ(held_back_of_refresh(t, row.cells.data(), true, name_written).write, numbers{2});
+  EXPECT_TRUE(held_back_of_refresh(t, nullptr, true, name_written).nothing) << "a row that was written here is not removed";
+  EXPECT_TRUE(held_back_of_refresh(t, row.cells.data(), false, name_written).nothing);
+  EXPECT_TRUE(held_back_of_refresh(t, nullptr, true, {}).whole);
+}
+
+}  // namespace
+}  // namespace duet::conflict
