@@ -33,6 +33,7 @@ enum class operation : std::uint8_t {
   refresh,   // home only, in a transaction of ours: before = the key; after = home's whole row, or none: the row is gone
 };
 std::string_view name(operation);
+operation operation_named(std::string_view);  // the reverse; throws failure internal
 
 enum class record_kind : std::uint8_t { begin, change, end, progress };
 

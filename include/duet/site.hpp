@@ -10,6 +10,7 @@
 #include "duet/config.hpp"
 #include "duet/control.hpp"
 #include "duet/mapping.hpp"
+#include "duet/target.hpp"
 
 namespace duet {
 
@@ -29,6 +30,22 @@ struct site_status {
   std::uint64_t conflicts = 0;         // rows in duet.conflict_log
   std::vector<held_summary> held;
   std::string detail;                  // slot state, oldest binlog
+};
+
+// What is asked of duet.conflict_log; what is empty or 0 asks for all.
+struct conflict_filter {
+  std::uint64_t id = 0;
+  std::int64_t since_us = 0;           // decided at this time or later, by this database's clock
+  std::string table;                   // home's name, with or without its schema
+  std::string key;                     // the value of one of its key columns
+  std::size_t limit = 50;              // the newest ones
+};
+struct logged_conflict : conflict_entry {
+  std::uint64_t id = 0;
+  std::int64_t decided_at_us = 0;
+};
+struct held_change : held_entry {
+  std::int64_t held_at_us = 0;
 };
 
 class site {
@@ -60,6 +77,8 @@ class site {
   // Throws log_lost or history_changed unless the log still holds `start` and reaches at least to `known`.
   virtual void check_log(log_position start, log_position known) = 0;
   virtual site_status status() = 0;
+  virtual std::vector<logged_conflict> load_conflicts(const conflict_filter&) { return {}; }  // newest first
+  virtual std::vector<held_change> load_held() { return {}; }                                 // in the order they came
   virtual std::string describe(log_position) const = 0;        // 0/1A2B3C4, binlog.000007:1234
 };
 

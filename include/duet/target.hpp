@@ -59,6 +59,7 @@ struct conflict_entry {
   std::string rule;                       // latest, home, spoke, ..., drift
   std::string winner;                     // home, spoke, both: some columns of each
   std::string result;                     // what was done, in words: "kept home's row, refresh sent", "written by force"
+  std::string decided_by = "rule";        // or the person's name
 };
 
 struct held_entry {                       // a row of duet.held
@@ -115,6 +116,22 @@ class target {
   // The control row as committed, read under its lock (waits for a zombie's outcome). For start-up and doubtful commits.
   virtual control_row load_control() = 0;
   virtual std::vector<std::pair<std::string, std::uint64_t>> load_held_tokens() = 0;  // table (home's name), token
+};
+
+// A target as a person's decision uses it, beside a hub that may be running (cli/resolve).
+class target_by_hand : public target {
+ public:
+  struct moved {
+    control_row control;                   // as it stands in this transaction
+    std::int64_t time_us = 0;              // home's clock now
+  };
+  // Home only: starts a transaction of ours without knowing the control row before. Locks it and raises its counter by 1, so
+  // that the transaction's rows count as echoes; a running hub finds it moved, and starts anew from what the databases say
+  // (failure decided_by_hand). Waits for the transaction that the hub has under way.
+  virtual moved begin_locked() = 0;
+
+  // The rows as they are committed now. Outside a transaction, without locks; keys as for lock_rows().
+  virtual std::vector<owned_row> read_rows(const table_pair&, std::span<const row_view> keys) = 0;
 };
 
 }  // namespace duet

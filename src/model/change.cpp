@@ -5,6 +5,8 @@
 #include <cstring>
 #include <new>
 
+#include "duet/failure.hpp"
+
 namespace duet {
 
 namespace {
@@ -20,6 +22,12 @@ std::string_view name(operation op) {
     case operation::refresh: return "refresh";
   }
   return "?";
+}
+
+operation operation_named(std::string_view text) {
+  for (operation op : {operation::insert, operation::update, operation::remove, operation::truncate, operation::refresh})
+    if (name(op) == text) return op;
+  throw failure(failure_kind::internal, "a held change is of no operation that Duet knows");
 }
 
 void change_block::assign(const std::byte* bytes, std::size_t n) {

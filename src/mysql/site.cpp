@@ -699,4 +699,86 @@ site_status site::status() {
   return s;
 }
 
+namespace {
+
+std::string text_or_empty(const result& rows, unsigned column) { return rows.is_null(column) ? "" : rows.text(column); }
+std::int64_t integer_or_0(const result& rows, unsigned column) { return rows.is_null(column) ? 0 : rows.integer(column); }
+log_position position_or_0(const result& rows, unsigned column) { return {static_cast<std::uint64_t>(integer_or_0(rows, column))}; }
+
+// The session speaks UTC.
+std::string time_us(const std::string& column) { return "TIMESTAMPDIFF(MICROSECOND,'1970-01-01'," + column + ")"; }
+
+// As a pattern of JSON_SEARCH that stands for itself.
+std::string quote_pattern(std::string_view text) {
+  std::string pattern;
+  for (const char c : text) {
+    if (c == '|' || c == '%' || c == '_') pattern += '|';
+    pattern += c;
+  }
+  return quote_text(pattern);
+}
+
+}  // namespace
+
+std::vector<logged_conflict> site::load_conflicts(const conflict_filter& f) {
+  std::vector<logged_conflict> all;
+  connection& c = sessions_->general();
+  if (!has_bookkeeping()) return all;
+  std::string sql =
+      "SELECT id, table_name, CAST(`key` AS CHAR), type, CAST(home_row AS CHAR), CAST(spoke_row AS CHAR), CAST(base_row AS CHAR), "
+      "CAST(result_row AS CHAR), home_position, spoke_position, " +
+      time_us("home_time") + ", " + time_us("spoke_time") + ", rule, winner, result, decided_by, " + time_us("decided_at") +
+      " FROM duet.conflict_log WHERE link=" + quote_text(link_);
+  if (f.id) sql += " AND id=" + std::to_string(f.id);
+  if (f.since_us) sql += " AND " + time_us("decided_at") + ">=" + std::to_string(f.since_us);
+  if (!f.table.empty())
+    sql += " AND (table_name=" + quote_text(f.table) + " OR RIGHT(table_name,CHAR_LENGTH(" + quote_text(f.table) + ")+1)=" + quote_text("." + f.table) + ")";
+  if (!f.key.empty()) sql += " AND JSON_SEARCH(`key`,'one'," + quote_pattern(f.key) + ",'|') IS NOT NULL";
+  sql += " ORDER BY id DESC LIMIT " + std::to_string(f.limit);
+  result rows = c.query(sql, "reading duet.conflict_log");
+  while (rows.next()) {
+    logged_conflict& one = all.emplace_back();
+    one.id = rows.natural(1);
+    std::string* const texts[] = {&one.table, &one.key, &one.type, &one.home_row, &one.spoke_row, &one.base_row, &one.result_row};
+    for (unsigned t = 0; t < 7; ++t) *texts[t] = text_or_empty(rows, 2 + t);
+    one.home_position = position_or_0(rows, 9);
+    one.spoke_position = position_or_0(rows, 10);
+    one.home_time_us = integer_or_0(rows, 11);
+    one.spoke_time_us = integer_or_0(rows, 12);
+    one.rule = rows.text(13);
+    one.winner = rows.text(14);
+    one.result = rows.text(15);
+    one.decided_by = rows.text(16);
+    one.decided_at_us = rows.integer(17);
+  }
+  return all;
+}
+
+std::vector<held_change> site::load_held() {
+  std::vector<held_change> all;
+  connection& c = sessions_->general();
+  if (!has_bookkeeping()) return all;
+  result rows = c.query(
+      "SELECT id, table_name, CAST(`key` AS CHAR), token, operation, reason, server_code, CAST(before_row AS CHAR), "
+      "CAST(after_row AS CHAR), source_position, " +
+          time_us("source_time") + ", " + time_us("held_at") + " FROM duet.held WHERE link=" + quote_text(link_) + " ORDER BY id",
+      "reading duet.held");
+  while (rows.next()) {
+    held_change& h = all.emplace_back();
+    h.id = rows.natural(1);
+    h.table = rows.text(2);
+    h.key = rows.text(3);
+    h.token = static_cast<std::uint64_t>(rows.integer(4));
+    h.op = operation_named(rows.text(5));
+    h.reason = rows.text(6);
+    h.server_code = rows.text(7);
+    h.before_row = text_or_empty(rows, 8);
+    h.after_row = text_or_empty(rows, 9);
+    h.source_position = position_or_0(rows, 10);
+    h.source_time_us = integer_or_0(rows, 11);
+    h.held_at_us = rows.integer(12);
+  }
+  return all;
+}
+
 }  // namespace duet::mysql

@@ -575,7 +575,7 @@ void sql_writer::find_rows(std::string& out, const run& r, find what, std::size_
 }
 
 void sql_writer::select_rows(std::string& out, const table_pair& table, std::span<const row_view> keys,
-                             std::span<const std::uint32_t> order) const {
+                             std::span<const std::uint32_t> order, bool lock) const {
   const source_columns from{.table = &table, .index = true, .key = table.key};
   out.assign("SELECT v.i");
   for (const column_pair& pair : table.columns) {
@@ -597,7 +597,7 @@ void sql_writer::select_rows(std::string& out, const table_pair& table, std::spa
   append_target(out, table);
   out += " AS t FORCE INDEX (PRIMARY) ON ";
   append_on(out, table, {});
-  out += " FOR UPDATE";
+  if (lock) out += " FOR UPDATE";
 }
 
 void sql_writer::force_update(std::string& out, const table_pair& table, row_view key, row_view after,

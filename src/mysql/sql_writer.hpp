@@ -65,9 +65,10 @@ class sql_writer {
   // SELECT of the indices of such rows of [first, last), locking them. Never splits.
   void find_rows(std::string&, const run&, find, std::size_t first, std::size_t last) const;
 
-  // SELECT of (index, columns...) of the rows with these keys, FOR UPDATE. Never splits; the keys are asked for in the
+  // SELECT of (index, columns...) of the rows with these keys, FOR UPDATE if `lock`. Never splits; the keys are asked for in the
   // order given. decode_selected() turns what comes back into the canonical form.
-  void select_rows(std::string&, const table_pair&, std::span<const row_view> keys, std::span<const std::uint32_t> order) const;
+  void select_rows(std::string&, const table_pair&, std::span<const row_view> keys, std::span<const std::uint32_t> order,
+                   bool lock = true) const;
 
   void force_update(std::string&, const table_pair&, row_view key, row_view after,
                     std::span<const std::uint16_t> columns) const;

@@ -59,6 +59,7 @@ bool key_less(const table_pair& table, row_view a, row_view b) {
 struct target::session {
   const endpoint at;
   const std::string link;
+  const user used_by;
   std::mutex sessions;  // guards the two pointers against interrupt()
   std::unique_ptr<connection> main;
   std::unique_ptr<connection> side;  // for catch_up_point(), opened at its first call
@@ -187,16 +188,17 @@ struct target::session {
   }
 };
 
-target::target(const endpoint& at, std::string link, const mapping&)
-    : session_(new session{.at = at, .link = std::move(link)}) {}
+target::target(const endpoint& at, std::string link, const mapping&, user used_by)
+    : session_(new session{.at = at, .link = std::move(link), .used_by = used_by}) {}
 target::~target() = default;
 
 void target::open() {
   close();
   session& s = *session_;
-  auto c = std::make_unique<connection>(s.at, "duet:" + s.link + ":apply");
+  const bool of_hub = s.used_by == user::hub;
+  auto c = std::make_unique<connection>(s.at, of_hub ? "duet:" + s.link + ":apply" : "duet-by-hand:" + s.link);
   // Tells another hub's `take_over(force)` which session this is. Not a fence: an older session of ours may still hold it.
-  c->query_value("SELECT GET_LOCK(" + quote_text(apply_lock(s.link)) + ",0)", "naming the session");
+  if (of_hub) c->query_value("SELECT GET_LOCK(" + quote_text(apply_lock(s.link)) + ",0)", "naming the session");
   if (s.at.database.empty()) c->execute("USE duet", "starting the session");  // DELETE t FROM x AS t wants some database
   c->execute("SET SESSION autocommit=0", "starting the session");
   const std::size_t hard = std::max<std::size_t>(c->packet_bytes_max(), 4096) - 1024;
@@ -263,17 +265,28 @@ void target::truncate(std::span<const table_pair* const> tables) {
     session_->execute("DELETE FROM " + qualified_name(table->spoke), place("emptying", *table));
 }
 
-std::vector<owned_row> target::lock_rows(const table_pair& table, std::span<const row_view> keys) {
+target::moved target::begin_locked() { throw failure(failure_kind::internal, "decisions are made at home"); }
+
+std::vector<owned_row> target::lock_rows(const table_pair& table, std::span<const row_view> keys) { return select(table, keys, true); }
+
+std::vector<owned_row> target::read_rows(const table_pair& table, std::span<const row_view> keys) {
+  demand(!session_->in_transaction, "read_rows() within a transaction");
+  auto rows = select(table, keys, false);
+  rollback();  // the next look is a new one
+  return rows;
+}
+
+std::vector<owned_row> target::select(const table_pair& table, std::span<const row_view> keys, bool lock) {
   session& s = *session_;
   std::vector<owned_row> out(keys.size());
   std::vector<std::uint32_t> order(keys.size());
   std::iota(order.begin(), order.end(), 0);
   std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) { return key_less(table, keys[a], keys[b]); });
-  const std::string doing = place("locking rows of", table);
+  const std::string doing = place(lock ? "locking rows of" : "reading rows of", table);
   const std::span<const std::uint32_t> all(order);
   for (std::size_t first = 0; first < all.size(); first += session::find_rows_max) {
     const auto some = all.subspan(first, std::min(session::find_rows_max, all.size() - first));
-    s.writer.select_rows(s.statement, table, keys, some);
+    s.writer.select_rows(s.statement, table, keys, some, lock);
     result rows = s.query(doing);
     while (rows.next()) {
       owned_row& row = out.at(rows.natural(1));
@@ -328,12 +341,12 @@ void target::log_conflict(const conflict_entry& e) {
   const std::string sql =
       "INSERT INTO duet.conflict_log (link, table_name, `key`, type, home_row, spoke_row, home_position, spoke_position, "
       "home_time, "
-      "spoke_time, rule, winner, base_row, result_row, result) VALUES (" +
+      "spoke_time, rule, winner, base_row, result_row, decided_by, result) VALUES (" +
       quote_text(session_->link) + ',' + quote_text(clipped(e.table, 200)) + ',' + quote_text(e.key) + ',' +
       quote_text(clipped(e.type, 64)) + ',' + text_or_null(e.home_row) + ',' + text_or_null(e.spoke_row) + ',' +
       position_or_null(e.home_position) + ',' + position_or_null(e.spoke_position) + ',' + time_expression(e.home_time_us) +
       ',' + time_expression(e.spoke_time_us) + ',' + quote_text(clipped(e.rule, 64)) + ',' + quote_text(clipped(e.winner, 16)) +
-      ',' + text_or_null(e.base_row) + ',' + text_or_null(e.result_row) + ',' + quote_text(clipped(e.result, 200)) + ')';
+      ',' + text_or_null(e.base_row) + ',' + text_or_null(e.result_row) + ',' + quote_text(clipped(e.decided_by, 200)) + ',' + quote_text(clipped(e.result, 200)) + ')';
   session_->execute(sql, "logging a conflict of " + e.table);
 }
 

@@ -19,10 +19,11 @@
 
 namespace duet::mysql {
 
-class target final : public duet::target {
+class target final : public duet::target_by_hand {
  public:
-  // The mapping must outlive the target.
-  target(const endpoint&, std::string link, const mapping&);
+  // The mapping must outlive the target. A person's verbs work beside the hub's session and don't take its name.
+  enum class user : std::uint8_t { hub, person };
+  target(const endpoint&, std::string link, const mapping&, user = user::hub);
   ~target() override;
 
   void open() override;
@@ -42,10 +43,14 @@ class target final : public duet::target {
   void rollback_to_savepoint() override;
   void commit(const control_row& final) override;
   void rollback() noexcept override;
+  moved begin_locked() override;  // home's alone: throws internal
+  std::vector<owned_row> read_rows(const table_pair&, std::span<const row_view> keys) override;
   control_row load_control() override;
   std::vector<std::pair<std::string, std::uint64_t>> load_held_tokens() override;
 
  private:
+  std::vector<owned_row> select(const table_pair&, std::span<const row_view> keys, bool lock);
+
   struct session;
   std::unique_ptr<session> session_;
 };

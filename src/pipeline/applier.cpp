@@ -277,6 +277,7 @@ control_row applier::next_control() const {
 
 void applier::begin(const control_row& next) {
   const std::int64_t time_us = origins_.empty() ? 0 : origins_.back().commit_time_us;
+  if (to_ == side::home) link_.home_counter.store(next.counter, std::memory_order_release);  // before anyone can read it from the log
   target_.begin(control_, next, time_us);
   open_ = true;
   given_ = next;

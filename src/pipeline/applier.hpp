@@ -44,6 +44,8 @@ struct link_state {
   // By side: its log was found to hold the transaction that was applied last. Before, it may be another history, of which
   // the other side knows nothing: until both logs are known, nothing is written to either side.
   std::atomic<bool> log_is_known[2] = {};
+  // Home's control row as this hub's applier has last begun to leave it (duet/control.hpp: counter).
+  std::atomic<std::uint64_t> home_counter{0};
   // The last source transaction per target side that was too large to be tried again from memory and had a row refused:
   // the next time it comes, each statement gets a savepoint.
   std::atomic<std::uint64_t> careful_until[2] = {};

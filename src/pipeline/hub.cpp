@@ -184,8 +184,10 @@ void hub::run(std::stop_token stop, bool take_over) {
         throw;
       }
       if (clock::now() - started > 30s) pause = 100ms;
+      const bool broken = f.kind != failure_kind::decided_by_hand;
+      if (!broken) pause = 100ms;
       const auto wait = pause + std::chrono::milliseconds(random() % (pause.count() / 2));
-      spdlog::warn("link {}: {}: {}; again in {} ms", s.cfg.link, name(f.kind), f.what(), wait.count());
+      spdlog::log(broken ? spdlog::level::warn : spdlog::level::info, "link {}: {}: {}; again in {} ms", s.cfg.link, name(f.kind), f.what(), wait.count());
       s.say(fmt::format("retrying in {} ms: {}", wait.count(), f.what()), false);
       std::unique_lock lock(s.mutex);
       s.changed.wait_for(lock, stop, wait, [] { return false; });

@@ -22,7 +22,7 @@ bool same_cells(const change_record& r) {
 
 reader::reader(side from, source& s, const mapping& m, causality::write_index& local_writes, change_ring& ring, held_keys& held, reader_start start)
     : from_(from), source_(s), mapping_(m), local_writes_(local_writes), ring_(ring), held_(held), writer_(*this), start_(start.from),
-      applied_(start.applied), seen_(start.seen) {}
+      applied_(start.applied), seen_(start.seen), epoch_(start.epoch), counter_(start.counter) {}
 
 void reader::start() { source_.start(start_); }
 
@@ -94,6 +94,7 @@ void reader::stamp(change_block& block) {
         break;
       case record_kind::end: {
         auto& e = static_cast<transaction_end&>(*r);
+        if (e.ours) notice_a_decision(e);
         if (e.ours && e.position > applied_) seen_ = e.control_position;
         e.seen = seen_;
         read_up_to = e.read_up_to;
@@ -105,6 +106,15 @@ void reader::stamp(change_block& block) {
     }
   }
   local_writes_.add(entries_, read_up_to);
+}
+
+// `duet held resolve` writes to home beside the hub, in a transaction of ours that the hub's own applier knows nothing of. The
+// applier finds its control row moved when it next writes; that may take long if the spoke is silent, so the reader of home's
+// log looks as well: it sees each move. What the applier begins to write it announces first, so a higher counter under this
+// hub's epoch is another's. (The same counter, of a transaction that the applier has only begun: its begin fails.)
+void reader::notice_a_decision(const transaction_end& e) const {
+  if (counter_ && e.control_epoch == epoch_ && e.control_counter > counter_->load(std::memory_order_acquire))
+    throw failure(failure_kind::decided_by_hand, "a person has decided about held keys");
 }
 
 // The fields that a write of this table has touched.
@@ -135,7 +145,7 @@ void reader::stamp_change(change_record& r) {
   causality::write_index::entry e{.token = r.token, .position = transaction_position_};
   if (r.op == operation::refresh) {
     r.fields = r.decided.fields();
-    if (r.decided.ends_hold) held_.decide(r.token);
+    if (r.decided.ends_hold && transaction_position_ > applied_) held_.decide(r.token);  // else the spoke may have held it anew
     e.read_back = true;
     for (side s : {side::home, side::spoke}) {
       const auto& won = r.decided.by(s);

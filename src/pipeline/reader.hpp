@@ -6,6 +6,7 @@
 // it runs ahead into the spill file.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <stop_token>
 #include <vector>
@@ -23,6 +24,8 @@ struct reader_start {
   log_position from;        // where to read from
   log_position applied;     // up to here the other side has everything: read for the index only
   log_position seen;        // what this side had seen of the other log at `applied`
+  std::uint64_t epoch = 0;  // this hub's
+  const std::atomic<std::uint64_t>* counter = nullptr;  // of home's log: link_state::home_counter
 };
 
 class reader : private block_supply {
@@ -40,6 +43,7 @@ class reader : private block_supply {
   change_block& next(change_block* full) override;
   void stamp(change_block&);
   void stamp_change(change_record&);
+  void notice_a_decision(const transaction_end&) const;
   field_set touched(const table_pair&, const change_record&) const;
 
   side from_;
@@ -52,6 +56,8 @@ class reader : private block_supply {
   std::stop_token stop_;
 
   log_position start_, applied_, seen_;
+  std::uint64_t epoch_;
+  const std::atomic<std::uint64_t>* counter_;
   log_position transaction_position_;          // of the transaction that the current record belongs to
   std::int64_t transaction_time_us_ = 0;
   std::vector<causality::write_index::entry> entries_;

@@ -673,4 +673,71 @@ site_status site::status() {
   return s;
 }
 
+namespace {
+
+std::string text_or_empty(const PGresult* r, int row, int column) {
+  return PQgetisnull(r, row, column) ? std::string() : std::string(field(r, row, column));
+}
+std::uint64_t number_or_0(const PGresult* r, int row, int column) { return PQgetisnull(r, row, column) ? 0 : parse_bigint(r, row, column); }
+
+#define DUET_TIME_US(column) "(extract(epoch FROM " column ") * 1000000)::bigint"
+
+}  // namespace
+
+std::vector<logged_conflict> site::load_conflicts(const conflict_filter& f) {
+  std::vector<logged_conflict> all;
+  if (!has_bookkeeping()) return all;
+  const result_handle r = connections_->ask(
+      "SELECT id, table_name, key, type, home_row, spoke_row, base_row, result_row, home_position, spoke_position, "
+      DUET_TIME_US("home_time") ", " DUET_TIME_US("spoke_time") ", rule, winner, result, decided_by, " DUET_TIME_US("decided_at")
+      " FROM duet.conflict_log WHERE link = $1 AND ($2::bigint = 0 OR id = $2::bigint)"
+      " AND ($3::bigint = 0 OR decided_at >= to_timestamp($3::bigint / 1000000.0))"
+      " AND ($4 = '' OR table_name = $4 OR right(table_name, length($4) + 1) = '.' || $4)"
+      " AND ($5 = '' OR EXISTS (SELECT FROM jsonb_each_text(key) AS k WHERE k.value = $5)) ORDER BY id DESC LIMIT $6::bigint",
+      {link_, std::to_string(f.id), std::to_string(f.since_us), f.table, f.key, std::to_string(f.limit)}, "reading duet.conflict_log");
+  const PGresult* p = r.get();
+  for (int i = 0, n = PQntuples(p); i < n; ++i) {
+    logged_conflict& c = all.emplace_back();
+    c.id = parse_bigint(p, i, 0);
+    std::string* const texts[] = {&c.table, &c.key, &c.type, &c.home_row, &c.spoke_row, &c.base_row, &c.result_row};
+    for (int t = 0; t < 7; ++t) *texts[t] = text_or_empty(p, i, 1 + t);
+    c.home_position.value = number_or_0(p, i, 8);
+    c.spoke_position.value = number_or_0(p, i, 9);
+    c.home_time_us = static_cast<std::int64_t>(number_or_0(p, i, 10));
+    c.spoke_time_us = static_cast<std::int64_t>(number_or_0(p, i, 11));
+    c.rule = field(p, i, 12);
+    c.winner = field(p, i, 13);
+    c.result = field(p, i, 14);
+    c.decided_by = field(p, i, 15);
+    c.decided_at_us = to_integer(field(p, i, 16));
+  }
+  return all;
+}
+
+std::vector<held_change> site::load_held() {
+  std::vector<held_change> all;
+  if (!has_bookkeeping()) return all;
+  const result_handle r = connections_->ask(
+      "SELECT id, table_name, key, token, operation, reason, server_code, before_row, after_row, source_position, "
+      DUET_TIME_US("source_time") ", " DUET_TIME_US("held_at") " FROM duet.held WHERE link = $1 ORDER BY id",
+      {link_}, "reading duet.held");
+  const PGresult* p = r.get();
+  for (int i = 0, n = PQntuples(p); i < n; ++i) {
+    held_change& h = all.emplace_back();
+    h.id = parse_bigint(p, i, 0);
+    h.table = field(p, i, 1);
+    h.key = field(p, i, 2);
+    h.token = parse_bigint(p, i, 3);
+    h.op = operation_named(field(p, i, 4));
+    h.reason = field(p, i, 5);
+    h.server_code = field(p, i, 6);
+    h.before_row = text_or_empty(p, i, 7);
+    h.after_row = text_or_empty(p, i, 8);
+    h.source_position.value = parse_bigint(p, i, 9);
+    h.source_time_us = static_cast<std::int64_t>(number_or_0(p, i, 10));
+    h.held_at_us = to_integer(field(p, i, 11));
+  }
+  return all;
+}
+
 }  // namespace duet::postgres

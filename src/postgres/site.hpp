@@ -33,6 +33,8 @@ class site final : public duet::site {
   control_row take_over(std::uint64_t at_least, bool force) override;
   void check_log(log_position start, log_position known) override;
   site_status status() override;
+  std::vector<logged_conflict> load_conflicts(const conflict_filter&) override;
+  std::vector<held_change> load_held() override;
   std::string describe(log_position) const override;
 
  private:

@@ -156,7 +156,8 @@ set_statement remove_statement(const table_pair& table, column_list guard) {
           arrays.take()};
 }
 
-set_statement lock_statement(const table_pair& table) {
+namespace {
+set_statement select_statement(const table_pair& table, const char* lock) {
   array_list arrays(table);
   const std::string where = row_condition(table, {}, arrays);
   std::string columns = "u.n", order;
@@ -166,9 +167,13 @@ set_statement lock_statement(const table_pair& table) {
     order += "t." + quote_identifier(home_column(table, i).name);
   }
   return {"SELECT " + columns + " FROM " + table_name(table) + " AS t, " + arrays.from() + " WHERE " + where + " ORDER BY " +
-              order + " FOR UPDATE OF t",
+              order + lock,
           arrays.take()};
 }
+}  // namespace
+
+set_statement lock_statement(const table_pair& table) { return select_statement(table, " FOR UPDATE OF t"); }
+set_statement read_statement(const table_pair& table) { return select_statement(table, ""); }
 
 std::string copy_statement(const table_pair& table, column_list columns) {
   return "COPY " + table_name(table) + " (" + column_names(table, columns) + ") FROM STDIN";

@@ -32,6 +32,7 @@ set_statement insert_statement(const table_pair&, column_list columns, insert_mo
 set_statement update_statement(const table_pair&, column_list columns, column_list guard, column_list deltas = {});
 set_statement remove_statement(const table_pair&, column_list guard);
 set_statement lock_statement(const table_pair&);  // returns ordinal, then all columns; arrays are key cells of `before`
+set_statement read_statement(const table_pair&);  // the same without locks
 std::string copy_statement(const table_pair&, column_list columns);
 std::string truncate_statement(std::span<const table_pair* const>);
 

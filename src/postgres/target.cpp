@@ -4,7 +4,7 @@
 
 namespace duet::postgres {
 
-target::target(const endpoint& at, std::string link, const mapping&) : at_(at), link_(std::move(link)) {}
+target::target(const endpoint& at, std::string link, const mapping&, user u) : at_(at), link_(std::move(link)), user_(u) {}
 target::~target() = default;
 
 target::session& target::opened() {
@@ -14,7 +14,7 @@ target::session& target::opened() {
 
 void target::open() {
   close();
-  auto fresh = std::make_unique<session>(at_, link_);
+  auto fresh = std::make_unique<session>(at_, link_, user_);
   const std::lock_guard guard(mutex_);
   session_ = std::move(fresh);
 }
@@ -55,6 +55,10 @@ void target::rollback_to_savepoint() { opened().rollback_to_savepoint(); }
 void target::commit(const control_row& final) { opened().commit(final); }
 void target::rollback() noexcept {
   if (session_) session_->rollback();
+}
+target::moved target::begin_locked() { return opened().begin_locked(); }
+std::vector<owned_row> target::read_rows(const table_pair& table, std::span<const row_view> keys) {
+  return opened().read_rows(table, keys);
 }
 control_row target::load_control() { return opened().load_control(); }
 std::vector<std::pair<std::string, std::uint64_t>> target::load_held_tokens() { return opened().load_held_tokens(); }

@@ -17,9 +17,12 @@
 
 namespace duet::postgres {
 
-class target final : public duet::target {
+class target final : public duet::target_by_hand {
  public:
-  target(const endpoint&, std::string link, const mapping&);
+  // A person's verbs work beside the hub, which holds the replication origin: their session goes without, and under another
+  // name, so that a hub that starts does not take it for one that an earlier hub has left behind.
+  enum class user : std::uint8_t { hub, person };
+  target(const endpoint&, std::string link, const mapping&, user = user::hub);
   ~target() override;
 
   void open() override;
@@ -39,6 +42,8 @@ class target final : public duet::target {
   void rollback_to_savepoint() override;
   void commit(const control_row& final) override;
   void rollback() noexcept override;
+  moved begin_locked() override;
+  std::vector<owned_row> read_rows(const table_pair&, std::span<const row_view> keys) override;
   control_row load_control() override;
   std::vector<std::pair<std::string, std::uint64_t>> load_held_tokens() override;
 
@@ -48,6 +53,7 @@ class target final : public duet::target {
 
   const endpoint at_;
   const std::string link_;
+  const user user_;
   std::mutex mutex_;  // guards the pointer against interrupt()
   std::unique_ptr<session> session_;
 };

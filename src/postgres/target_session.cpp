@@ -63,6 +63,19 @@ std::uint64_t parse_bigint(const PGresult* result, int row, int column) {
   return static_cast<std::uint64_t>(parse_integer<std::int64_t>(field(result, row, column)));
 }
 
+control_row control_of(const PGresult* answer, const std::string& link) {
+  control_row row;
+  row.link = link;
+  row.epoch = parse_bigint(answer, 0, 0);
+  row.position.value = parse_bigint(answer, 0, 1);
+  row.floor.value = parse_bigint(answer, 0, 2);
+  row.counter = parse_bigint(answer, 0, 3);
+  row.fingerprint = parse_bigint(answer, 0, 4);
+  row.source_identity = field(answer, 0, 5);
+  row.own_identity = field(answer, 0, 6);
+  return row;
+}
+
 std::uint64_t decode_int8(const PGresult* result, int row) {
   const auto* bytes = reinterpret_cast<const unsigned char*>(PQgetvalue(result, row, 0));
   std::uint64_t value = 0;
@@ -90,14 +103,14 @@ std::string storable_json(const std::string& json) {
 
 }  // namespace
 
-target::session::session(const endpoint& at, const std::string& link) : at_(at), link_(link) {
-  connection_ = connect(at_, "duet:" + link_ + ":apply");
+target::session::session(const endpoint& at, const std::string& link, user used_by) : at_(at), link_(link), of_hub_(used_by == user::hub) {
+  connection_ = connect(at_, of_hub_ ? "duet:" + link_ + ":apply" : "duet-by-hand:" + link_);
   PGconn* c = connection_.get();
   cancel_.reset(PQgetCancel(c));
   exec(c, session_settings, "preparing the session at home");
   // Ends a statement whose client has gone; only where the server's system can see that.
   result_handle(PQexec(c, "SET client_connection_check_interval = '5s'"));
-  set_up_origin();
+  if (of_hub_) set_up_origin();
 
   pipeline_ = std::make_unique<target_pipeline>(c, patience);
   prepare_fixed_statements();
@@ -188,6 +201,8 @@ void target::session::explain_control_mismatch() {
   };
   const std::string what = "the control row of link " + link_ + " at home has " + say(found) + "; expected " + say(expected_);
   if (found.epoch != expected_.epoch) throw failure(failure_kind::fenced, what);
+  if (found.position == expected_.position && found.counter > expected_.counter)
+    throw failure(failure_kind::decided_by_hand, "a person has decided about held keys: " + what);
   throw failure(failure_kind::history_changed, what);
 }
 
@@ -201,6 +216,7 @@ void target::session::send_control(const control_row& expected, const control_ro
   for (const binary_int8& n : numbers) parameters_.push_back(n.as_parameter());
   pipeline_->send("control", parameters_, tag::control, 0, "moving the control row at home");
 
+  if (!of_hub_) return;
   const binary_int8 lsn(next.position.value), time = timestamp_of(commit_time_us_);
   const parameter origin[] = {lsn.as_parameter(), time.as_parameter()};
   pipeline_->send("origin", origin, tag::other, 0, "setting the origin's position");
@@ -218,6 +234,32 @@ void target::session::begin(const control_row& expected, const control_row& next
   has_savepoint_ = false;
   pipeline_->send("begin", {}, tag::other, 0, "beginning a transaction at home");
   send_control(expected, next);
+}
+
+target::moved target::session::begin_locked() {
+  if (in_transaction_) throw failure(failure_kind::internal, "a transaction at home was begun inside another one");
+  const char* doing = "locking the control row at home";
+  const parameter parameters[] = {text(link_)};
+  in_transaction_ = true;
+  has_savepoint_ = false;
+  result_handle answer;
+  pipeline_->send("begin", {}, tag::other, 0, doing);
+  pipeline_->send_sql("SET LOCAL lock_timeout = '50s'", {}, tag::other, 0, doing);  // the hub may have a large transaction under way
+  pipeline_->send_sql(
+      "UPDATE duet.control SET counter = counter + 1 WHERE link = $1 RETURNING epoch, position, floor, counter, fingerprint,"
+      " source_identity, own_identity, (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::bigint",
+      parameters, tag::rows, 0, doing);
+  try {
+    collect([&](const target_pipeline::answer& a) {
+      if (a.tag == tag::rows) answer = std::move(a.result);
+    });
+    if (PQntuples(answer.get()) != 1) throw failure(failure_kind::not_set_up, "link " + link_ + " has no control row at home", {}, "duet setup");
+  } catch (...) {
+    rollback();
+    throw;
+  }
+  given_ = control_of(answer.get(), link_);
+  return {given_, parse_integer<std::int64_t>(field(answer.get(), 0, 7))};
 }
 
 // Bounds what the server keeps for us: a wide table can be written in very many shapes.
@@ -262,6 +304,10 @@ target::session::prepared& target::session::statement_for(const table_pair& tabl
     case lock:
       made->text = lock_statement(table);
       made->doing = "locking rows of ";
+      break;
+    case read:
+      made->text = read_statement(table);
+      made->doing = "reading rows of ";
       break;
   }
   made->doing += table_name(table);
@@ -468,32 +514,42 @@ std::vector<owned_row> target::session::lock_rows(const table_pair& table, std::
   require_transaction();
   std::vector<owned_row> rows(keys.size());
   // A row that was deleted and put in again while we waited for its lock is missed by the first look, not by the second.
-  for (int look = 0; look < 2; ++look) {
-    key_rows_.clear();
-    key_numbers_.clear();
-    for (std::size_t i = 0; i < keys.size(); ++i)
-      if (!rows[i].found) {
-        key_rows_.push_back({keys[i], nullptr});
-        key_numbers_.push_back(i);
-      }
-    if (key_rows_.empty()) break;
-    execute(statement_for(table, prepared::use::lock, {}, {}), key_rows_);
-    for (const chunk& c : chunks_) {
-      const PGresult* answer = c.answer.get();
-      for (int i = 0, n = PQntuples(answer); i < n; ++i) {
-        const std::size_t at = c.first + parse_bigint(answer, i, 0) - 1;
-        owned_row& row = rows.at(key_numbers_.at(at));
-        row.found = true;
-        row.values.resize(table.columns.size());
-        for (std::size_t j = 0; j < table.columns.size(); ++j) {
-          const int column = static_cast<int>(j) + 1;
-          if (PQgetisnull(answer, i, column)) row.values[j].reset();
-          else decode_text(table.columns[j].home.type, field(answer, i, column), row.values[j].emplace());
-        }
+  for (int look = 0; look < 2; ++look) select_missing(table, prepared::use::lock, keys, rows);
+  return rows;
+}
+
+std::vector<owned_row> target::session::read_rows(const table_pair& table, std::span<const row_view> keys) {
+  if (in_transaction_) throw failure(failure_kind::internal, "rows were to be read as committed inside a transaction");
+  std::vector<owned_row> rows(keys.size());
+  select_missing(table, prepared::use::read, keys, rows);
+  return rows;
+}
+
+// Fills in those of the rows that have not been found yet.
+void target::session::select_missing(const table_pair& table, prepared::use use, std::span<const row_view> keys, std::vector<owned_row>& rows) {
+  key_rows_.clear();
+  key_numbers_.clear();
+  for (std::size_t i = 0; i < keys.size(); ++i)
+    if (!rows[i].found) {
+      key_rows_.push_back({keys[i], nullptr});
+      key_numbers_.push_back(i);
+    }
+  if (key_rows_.empty()) return;
+  execute(statement_for(table, use, {}, {}), key_rows_);
+  for (const chunk& c : chunks_) {
+    const PGresult* answer = c.answer.get();
+    for (int i = 0, n = PQntuples(answer); i < n; ++i) {
+      const std::size_t at = c.first + parse_bigint(answer, i, 0) - 1;
+      owned_row& row = rows.at(key_numbers_.at(at));
+      row.found = true;
+      row.values.resize(table.columns.size());
+      for (std::size_t j = 0; j < table.columns.size(); ++j) {
+        const int column = static_cast<int>(j) + 1;
+        if (PQgetisnull(answer, i, column)) row.values[j].reset();
+        else decode_text(table.columns[j].home.type, field(answer, i, column), row.values[j].emplace());
       }
     }
   }
-  return rows;
 }
 
 void target::session::savepoint() {
@@ -544,11 +600,12 @@ void target::session::log_conflict(const conflict_entry& e) {
                                   text(e.winner),
                                   text(e.result),
                                   {base_row, false, base_row.empty()},
-                                  {result_row, false, result_row.empty()}};
+                                  {result_row, false, result_row.empty()},
+                                  text(e.decided_by)};
   pipeline_->send_sql(
       "INSERT INTO duet.conflict_log (link, table_name, key, type, home_row, spoke_row, home_position, spoke_position,"
-      " home_time, spoke_time, rule, winner, result, base_row, result_row)"
-      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+      " home_time, spoke_time, rule, winner, result, base_row, result_row, decided_by)"
+      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
       parameters, tag::other, 0, "writing duet.conflict_log");  // its answer comes with the next one that is waited for
 }
 
@@ -665,16 +722,7 @@ control_row target::session::load_control() {
   in_transaction_ = false;
   if (PQntuples(answer.get()) != 1)
     throw failure(failure_kind::not_set_up, "link " + link_ + " has no control row at home", {}, "duet setup");
-  control_row row;
-  row.link = link_;
-  row.epoch = parse_bigint(answer.get(), 0, 0);
-  row.position.value = parse_bigint(answer.get(), 0, 1);
-  row.floor.value = parse_bigint(answer.get(), 0, 2);
-  row.counter = parse_bigint(answer.get(), 0, 3);
-  row.fingerprint = parse_bigint(answer.get(), 0, 4);
-  row.source_identity = field(answer.get(), 0, 5);
-  row.own_identity = field(answer.get(), 0, 6);
-  return row;
+  return control_of(answer.get(), link_);
 }
 
 std::vector<std::pair<std::string, std::uint64_t>> target::session::load_held_tokens() {

@@ -18,7 +18,7 @@ namespace duet::postgres {
 
 class target::session {
  public:
-  session(const endpoint&, const std::string& link);
+  session(const endpoint&, const std::string& link, user);
   void interrupt() noexcept;  // from another thread
 
   void begin(const control_row& expected, const control_row& next, std::int64_t source_commit_time_us);
@@ -35,6 +35,8 @@ class target::session {
   void rollback_to_savepoint();
   void commit(const control_row& final);
   void rollback() noexcept;
+  moved begin_locked();
+  std::vector<owned_row> read_rows(const table_pair&, std::span<const row_view> keys);
   control_row load_control();
   std::vector<std::pair<std::string, std::uint64_t>> load_held_tokens();
 
@@ -42,7 +44,7 @@ class target::session {
   enum tag : int { other, control, prepare, rows, committed };
 
   struct prepared {
-    enum class use : std::uint8_t { insert_trusting, insert_checked, update, remove, lock } is;
+    enum class use : std::uint8_t { insert_trusting, insert_checked, update, remove, lock, read } is;
     std::vector<std::uint16_t> columns, guard, deltas;
     set_statement text;
     std::string name, doing;
@@ -64,6 +66,7 @@ class target::session {
   void find_unmatched(std::size_t rows, std::vector<std::uint32_t>& unmatched);
   void find_refused_keys(const table_pair&, std::span<const run::row>, std::vector<std::uint32_t>& unmatched);
   void copy_in(const run&);
+  void select_missing(const table_pair&, prepared::use, std::span<const row_view> keys, std::vector<owned_row>&);
   void send_control(const control_row& expected, const control_row& next);
   void collect();                                     // of statements whose answers do not matter
   template <class Each> void collect(Each);
@@ -72,6 +75,7 @@ class target::session {
 
   const endpoint at_;
   const std::string link_;
+  const bool of_hub_;
   struct free_cancel {
     void operator()(PGcancel* c) const noexcept { PQfreeCancel(c); }
   };
