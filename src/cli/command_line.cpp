@@ -27,6 +27,9 @@ constexpr const char* examples =
     "  duet setup -c duet.yaml               makes tables, publication, slot and origin\n"
     "  duet run -c duet.yaml                 the daemon; Ctrl-C or SIGTERM drains and stops\n"
     "  duet status --watch -c duet.yaml      rows/s and lag per lane, each second\n"
+    "  duet conflicts --since 1h             what conflict rules have decided; show ID: the rows\n"
+    "  duet held                             what waits for a decision\n"
+    "  duet held resolve 7 --pick home       decides: home's row stands, on both sides\n"
     "  duet teardown -c duet.yaml            removes all that setup made\n"
     "\n"
     "Exit codes: 0 fine, 1 findings, 2 usage or configuration, 3 a database can't be\n"
@@ -52,7 +55,7 @@ int run_command_line(int argc, const char* const* argv, std::string_view version
   app.require_subcommand(1);
 
   std::string called;
-  verb call = nullptr;
+  verb call = nullptr, called_below = nullptr;
   const auto add = [&](const char* name, const char* text, verb v) {
     CLI::App* sub = app.add_subcommand(name, text);
     add_shared(*sub, o);
@@ -76,6 +79,36 @@ int run_command_line(int argc, const char* const* argv, std::string_view version
       ->check(CLI::IsMember({"text", "json"}));
   CLI::App* status_verb = add("status", "how the link does: asks the running hub, or else the databases", status);
   status_verb->add_flag("--watch", o.watch, "again each second, until Ctrl-C");
+
+  CLI::App* conflicts_verb = add("conflicts", "lists what conflict rules and people have decided; show ID: one of them with its rows", conflicts);
+  conflicts_verb->add_option("--since", o.since, "10m, 2h, 3d, or a time in UTC: 2026-03-01T12:00")->type_name("WHEN");
+  conflicts_verb->add_option("--table", o.table, "of this table")->type_name("TABLE");
+  conflicts_verb->add_option("--key", o.key, "where a key column has this value")->type_name("VALUE");
+  conflicts_verb->add_option("--limit", o.limit, "the newest ones (default: 50)")->type_name("N")->check(CLI::Range(1, 1000000));
+  CLI::App* held_verb = add("held", "lists the keys that wait for a decision; show ID: their rows; resolve ID: decides", held);
+  held_verb->add_option("--table", o.table, "of this table")->type_name("TABLE");
+  const auto add_below = [&](CLI::App* parent, const char* name, const char* text, verb v) {
+    CLI::App* sub = parent->add_subcommand(name, text);
+    sub->fallthrough();  // the options of the verb above
+    sub->callback([&called_below, v] { called_below = v; });
+    return sub;
+  };
+  add_below(conflicts_verb, "show", "one entry with its rows, side by side", show_conflict)
+      ->add_option("ID", o.ids, "as `duet conflicts` lists it")->required()->expected(1);
+  add_below(held_verb, "show", "one key: its rows now, and the changes that wait", show_held)
+      ->add_option("ID", o.ids, "as `duet held` lists it")->required()->expected(1);
+  CLI::App* resolve_verb = add_below(held_verb, "resolve", "decides which row stands, on both sides", resolve_held);
+  resolve_verb->add_option("ID", o.ids, "as `duet held` lists them");
+  resolve_verb->add_option("--pick", o.pick, "home or spoke: the row of this side")->type_name("SIDE")->check(CLI::IsMember({"home", "spoke"}));
+  resolve_verb
+      ->add_option("--set", o.set, "COLUMN=VALUE in the picked row (default: home's), again for each column; COLUMN alone: NULL")
+      ->type_name("COLUMN=VALUE")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  resolve_verb->add_flag("--delete", o.remove, "no row");
+  resolve_verb->add_flag("--all", o.all, "all keys of --table that wait");
+  resolve_verb->add_flag("--yes", o.yes, "do not ask");
+
   CLI::App* teardown_verb = add("teardown", "removes all that setup made; the synced tables keep their rows", teardown);
   teardown_verb->add_flag("--yes", o.yes, "do not ask");
   teardown_verb->add_flag("--print", o.print, "print the SQL; run nothing");
@@ -96,7 +129,7 @@ int run_command_line(int argc, const char* const* argv, std::string_view version
   }
   const auto verbs = app.get_subcommands([](CLI::App*) { return true; });
   if (argv[1][0] != '-' && std::none_of(verbs.begin(), verbs.end(), [&](CLI::App* v) { return v->get_name() == argv[1]; }))
-    return usage(c, "there is no verb `" + observe::printable(argv[1]) + "`", "Use check, setup, run, status or teardown; `duet --help` explains them.");
+    return usage(c, "there is no verb `" + observe::printable(argv[1]) + "`", "Use check, setup, run, status, conflicts, held or teardown; `duet --help` explains them.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp& help) {
@@ -109,6 +142,7 @@ int run_command_line(int argc, const char* const* argv, std::string_view version
     return usage(c, observe::printable(wrong.what()), "`duet" + (argv[1][0] == '-' ? std::string() : std::string(" ") + argv[1]) + " --help` shows what there is.");
   }
 
+  if (called_below) call = called_below;
   try {
     return call(o, e, c);
   } catch (const failure& f) {

@@ -23,6 +23,8 @@ engines real_engines() {
                         [&c, &m] { return std::make_unique<mysql::source>(c.spoke, c.link, m); },
                         [&c, &m] { return std::make_unique<mysql::target>(c.spoke, c.link, m); }};
   };
+  e.home_by_hand = [](const config& c, const mapping& m) { return std::make_unique<postgres::target>(c.home, c.link, m, postgres::target::user::person); };
+  e.spoke_by_hand = [](const config& c, const mapping& m) { return std::make_unique<mysql::target>(c.spoke, c.link, m, mysql::target::user::person); };
   return e;
 }
 

@@ -8,6 +8,7 @@
 #include <memory>
 #include <ostream>
 #include <string>
+#include <vector>
 
 #include "duet/hub.hpp"
 #include "duet/site.hpp"
@@ -24,8 +25,14 @@ struct options {
   std::string log_level = "info";
   bool log_json = false;
   bool watch = false;                   // status
-  bool yes = false;                     // teardown
+  bool yes = false;                     // teardown, held resolve
   bool home_only = false, spoke_only = false;
+  std::string since, table, key;        // conflicts; table: held, too
+  std::size_t limit = 50;
+  std::vector<std::string> ids;         // show, resolve
+  std::string pick;                     // held resolve: home, spoke, or nothing
+  std::vector<std::string> set;         // column=value, or column: NULL
+  bool remove = false, all = false;
 };
 
 struct console {
@@ -40,6 +47,7 @@ struct engines {
   std::function<std::unique_ptr<site>(const endpoint&, const std::string& link)> home_site, spoke_site;
   // The config and the mapping outlive what is made.
   std::function<side_factory(const config&, const mapping&)> home, spoke;
+  std::function<std::unique_ptr<target_by_hand>(const config&, const mapping&)> home_by_hand, spoke_by_hand;
 };
 engines real_engines();
 
@@ -48,5 +56,10 @@ int setup(const options&, const engines&, console&);
 int run(const options&, const engines&, console&);
 int status(const options&, const engines&, console&);
 int teardown(const options&, const engines&, console&);
+int conflicts(const options&, const engines&, console&);
+int show_conflict(const options&, const engines&, console&);
+int held(const options&, const engines&, console&);
+int show_held(const options&, const engines&, console&);
+int resolve_held(const options&, const engines&, console&);
 
 }  // namespace duet::cli
