@@ -43,7 +43,7 @@ struct conflict_policy {
   std::vector<std::uint8_t> field_of;                       // by column: its field
   field_set deltas = 0;                                     // the fields whose rule is delta
 
-  field_set bit_of(std::uint16_t column) const { return field_set{1} << field_of[column]; }
+  field_set bit_of(std::uint16_t column) const { return column < field_of.size() ? field_set{1} << field_of[column] : 0; }
   // Do commit times decide what a latest_by, or another word for update_vs_delete, could decide? (Under rule latest with
   // latest_by they still do so for an update against a delete, which leaves no value to compare.)
   bool compares_commit_times() const {

@@ -26,6 +26,14 @@ constexpr std::uint64_t progress_worth_a_commit = 16u << 20;  // log positions, 
 constexpr int deadlock_attempts_max = 30;
 constexpr auto announcement_max = 5s;               // how long the other lane's transaction that holds a key may take
 
+bool has_blind_columns(const table_pair& t) {
+  return std::any_of(t.columns.begin(), t.columns.end(), [](const column_pair& c) { return !c.key && !c.guarded; });
+}
+
+bool changes_keys(const run& r) {
+  return std::any_of(r.columns.begin(), r.columns.end(), [&](std::uint16_t c) { return r.table->columns[c].key; });
+}
+
 }  // namespace
 
 applier::applier(side to, target& t, const mapping& m, const config& c, change_ring& ring, causality::write_index& their_writes,
@@ -467,6 +475,7 @@ void applier::write_run(planned_run& r) {
   doubtful.clear();
   const bool judged = table.direction == flow::both && shape.op != operation::refresh;
   if (judged) {
+    if (shape.op != operation::insert && has_blind_columns(table) && (to_ == side::home || changes_keys(shape))) read_up_under_locks(r);
     questions_.clear();
     for (const planned_row& row : r.rows)
       questions_.push_back({row.token, row.token_before, row.from->seen, row.change->fields, table.policy.deltas});
@@ -487,6 +496,16 @@ void applier::write_run(planned_run& r) {
     else write_statement(shape, sure, insert_mode::trusting, doubtful);
   }
   if (!doubtful.empty()) decide(shape, doubtful);
+}
+
+// A guard can't see a local write of a column that can't be compared. Where there is such a column, the rows are locked and
+// the log is read up to now first, so that the index sees it. At the spoke that is needed only where a row would take the
+// value along to another key: home answers for the old key.
+void applier::read_up_under_locks(const planned_run& r) {
+  std::vector<row_view> keys;
+  for (const planned_row& row : r.rows) keys.push_back(row.row.before);
+  target_.lock_rows(*r.statement.table, keys);
+  catch_up();
 }
 
 void applier::write_statement(const run& shape, std::span<const planned_row* const> rows, insert_mode mode,

@@ -118,6 +118,7 @@ class applier {
   void write_batch(bool whole);
   void write_runs();
   void write_run(planned_run&);
+  void read_up_under_locks(const planned_run&);
   void write_statement(const run&, std::span<const planned_row* const> rows, insert_mode, std::vector<const planned_row*>& doubtful);
   void write_carefully(const run& shape, std::span<const planned_row* const> rows, std::vector<const planned_row*>& doubtful);
   void decide(const run&, const std::vector<const planned_row*>& rows);

@@ -30,7 +30,9 @@ void planner::shape_of(const change_record& c, const table_pair& t, const run::r
       if (row.added && row.added[i].present()) deltas_.push_back(i);
       else if (!after.absent() && !(c.op == operation::update && c.has_before && after == c.before(i))) columns_.push_back(i);
     }
-    if (c.op != operation::insert && c.has_before && !t.columns[i].key && t.columns[i].guarded && !c.before(i).absent())
+    // A delta is right whatever the column holds by now; a delete or a changed key is not.
+    const bool any_will_do = c.op == operation::update && c.token == c.token_before && (t.policy.deltas & t.policy.bit_of(i)) != 0;
+    if (c.op != operation::insert && c.has_before && !t.columns[i].key && t.columns[i].guarded && !any_will_do && !c.before(i).absent())
       guard_.push_back(i);
   }
 }

@@ -512,7 +512,6 @@ class binder {
       for (std::uint16_t i : p.fields[f].columns) p.field_of[i] = static_cast<std::uint8_t>(f);
       if (p.fields[f].rule != conflict_rule::delta) continue;
       p.deltas |= field_set{1} << f;
-      pair.columns[p.fields[f].columns.front()].guarded = false;  // the other side's sum is another one, by design
     }
     if (p.compares_commit_times()) {
       note("latest_by_commit_time", rule.at.line,

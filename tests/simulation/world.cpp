@@ -16,7 +16,7 @@ std::string_view name(ablation a) {
 
 std::string plan::describe() const {
   return "seed " + std::to_string(seed) + ", rule " + std::string(duet::name(rule)) + ", update_vs_delete " + std::string(duet::name(deletes)) +
-         (merge_columns ? ", merge columns" : ", merge row") + (deltas ? ", deltas" : "") + ", without " + std::string(name(without));
+         (merge_columns ? ", merge columns" : ", merge row") + (deltas ? ", deltas" : "") + (blind_column ? ", a blind column" : "") + ", without " + std::string(name(without));
 }
 
 namespace {
@@ -69,6 +69,7 @@ world::world(const plan& p) : plan_(p), random_(static_cast<std::uint32_t>(p.see
   config_.tune.batch_rows_max = 1 + below(6);
   mapping_ = memory_mapping(memory_policy(p.rule, p.merge_columns, p.deltas));
   mapping_.tables[0].policy.update_vs_delete = p.deletes;
+  mapping_.tables[0].columns[2].guarded = !p.blind_column;
   if (below(4) == 0) mapping_.commit_time_grain_us = 40;
   keys_ = {"cnt", "k1", "k2"};
   keys_.resize(1 + below(3));

@@ -37,6 +37,7 @@ struct plan {
   conflict_rule rule = conflict_rule::latest;
   delete_rule deletes = delete_rule::by_rule;
   bool merge_columns = true, deltas = true;
+  bool blind_column = false;  // note can't be compared in a statement, like JSON
   int steps = 90;
   int per_mille_crash = 15;
   int per_mille_delete = 100;

@@ -58,7 +58,6 @@ inline mapping memory_mapping(const conflict_policy& policy = memory_policy(conf
     column_pair p;
     p.home = p.spoke = c;
     p.key = c.name == "id";
-    if (policy.deltas && c.name == "amount") p.guarded = false;
     t.columns.push_back(p);
   }
   t.key = {0};
