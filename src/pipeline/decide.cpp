@@ -398,6 +398,7 @@ void applier::hold(const held_change& h) {
     }
     e.token = c.token;
   }
+  if (c.op == operation::refresh && c.decided.ends_hold) target_.release_held(c.token);  // decided, but refused again: this alone waits
   target_.hold(e);
   if (c.token_before != c.token) {  // the old key's later changes wait as well
     e.token = c.token_before;

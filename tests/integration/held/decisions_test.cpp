@@ -179,6 +179,7 @@ TEST_P(decisions, a_row_that_the_spoke_refuses_is_mended_and_one_that_it_refuses
   settle(*hub_);
   if (HasFatalFailure()) return;
   ASSERT_EQ(waiting(), 1u) << duet({"held"}).output;
+  EXPECT_EQ(answer({"held", "show", id_of("22")}, 1)["held"]["changes"][0]["operation"], "refresh");
   expect_row(20, {{"20", "refused, later"}});
   expect_row(21, {{"1", "shorter"}});
   resolve("22", {"--pick", "spoke"});  // it has none
@@ -247,19 +248,23 @@ TEST_P(decisions, of_a_changed_key_are_made_for_both_keys_together) {
 namespace {
 
 // A person at a terminal, who takes some time to answer.
-class slow_answer : public std::stringbuf {
+class slow_answer : public std::streambuf {
  public:
-  explicit slow_answer(std::function<void()> meanwhile) : std::stringbuf("yes\n"), meanwhile_(std::move(meanwhile)) {}
+  explicit slow_answer(std::function<void()> meanwhile) : meanwhile_(std::move(meanwhile)) {}
 
  protected:
-  int_type underflow() override { return think(), std::stringbuf::underflow(); }
-  int_type uflow() override { return think(), std::stringbuf::uflow(); }
+  int_type underflow() override {  // called when somebody reads
+    if (answered_) return traits_type::eof();
+    answered_ = true;
+    if (meanwhile_) meanwhile_();
+    setg(text_, text_, text_ + 4);
+    return traits_type::to_int_type(text_[0]);
+  }
 
  private:
-  void think() {
-    if (meanwhile_) std::exchange(meanwhile_, nullptr)();
-  }
   std::function<void()> meanwhile_;
+  char text_[5] = "yes\n";
+  bool answered_ = false;
 };
 
 }  // namespace
