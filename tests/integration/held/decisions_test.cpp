@@ -217,6 +217,8 @@ TEST_P(decisions, all_keys_of_a_table_are_decided_at_once) {
   EXPECT_EQ(answer({"held", "resolve", "--all", "--table", "kv", "--pick", "home", "--yes"}, 0)["result"], "nothing_waits");
   const json done = answer({"held", "resolve", "--all", "--table", "public.item", "--pick", "spoke", "--yes"}, 0);
   EXPECT_EQ(done["keys"].size(), 7u);
+  // The hub notices though nobody writes anything.
+  EXPECT_TRUE(eventually([&] { return status()["hub"]["held_rows"] == 0; }, 30s)) << hub_->output();
   ASSERT_TRUE(eventually([&] { return waiting() == 0; }, 30s)) << hub_->output();
   expect_both("SELECT count(*) FROM item WHERE note = 'by spoke'", {{"7"}});
   expect_done({1, 7});

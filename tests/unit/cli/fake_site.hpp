@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <optional>
 #include <sstream>
 #include <string>
@@ -23,6 +24,10 @@ struct fake_database {
   std::optional<control_row> control;
   log_position start{1000};
   std::vector<held_summary> held;
+  std::vector<logged_conflict> conflicts;
+  std::vector<held_change> waiting;
+  std::vector<conflict_filter> asked_conflicts;
+  std::map<std::string, owned_row> rows;  // of the customer table, by key
   bool control_race = false;              // somebody else was faster with the control row
   std::vector<std::string> done;          // setup, init_control, teardown
   std::vector<std::string> asked_tables;
@@ -71,6 +76,13 @@ class fake_site final : public site {
     if (db_.log_damage) throw *db_.log_damage;
   }
   site_status status() override { return {{db_.product, "1.0", db_.id}, db_.control, {2000}, 512, 3, db_.held, "slot is not read"}; }
+  std::vector<logged_conflict> load_conflicts(const conflict_filter& f) override {
+    db_.asked_conflicts.push_back(f);
+    std::vector<logged_conflict> all = db_.conflicts;
+    if (f.id) std::erase_if(all, [&](const logged_conflict& c) { return c.id != f.id; });
+    return all;
+  }
+  std::vector<held_change> load_held() override { return db_.waiting; }
   std::string describe(log_position p) const override { return where_ + "@" + std::to_string(p.value); }
 
  private:
@@ -81,6 +93,71 @@ class fake_site final : public site {
   fake_database& db_;
   std::vector<std::string>& order_;
   std::string where_;
+};
+
+// The customer table of one side, as a person's decision reads and writes it.
+class fake_by_hand final : public target_by_hand {
+ public:
+  fake_by_hand(fake_database& db, std::vector<std::string>& order, std::string where) : db_(db), order_(order), where_(std::move(where)) {}
+
+  moved begin_locked() override {
+    note("begin");
+    control_row row = db_.control.value();
+    ++row.counter;
+    rows_ = db_.rows;
+    return {row, 1'700'000'000'000'000};
+  }
+  std::vector<owned_row> read_rows(const table_pair&, std::span<const row_view> keys) override { return find(db_.rows, keys); }
+  std::vector<owned_row> lock_rows(const table_pair&, std::span<const row_view> keys) override { return find(where_ == "home" ? rows_ : db_.rows, keys); }
+  bool force(const table_pair& t, operation op, row_view before, row_view after, std::span<const std::uint16_t> columns) override {
+    note(std::string(name(op)));
+    owned_row& row = rows_[std::string((before ? before : after)[t.key[0]].text())];
+    row.found = op != operation::remove;
+    row.values.resize(t.columns.size());
+    for (const std::uint16_t c : columns) row.values[c] = after[c].present() ? std::optional(std::string(after[c].text())) : std::nullopt;
+    return true;
+  }
+  void emit_refresh(const table_pair&, row_view, const owned_row* row, const decision_tag& tag) override {
+    note(std::string("refresh ") + (row ? row->values[1].value_or("NULL") : "gone") + (tag.by_home.fields ? " by home" : "") + (tag.by_spoke.fields ? " by spoke" : "") +
+         (tag.ends_hold ? " ends" : ""));
+  }
+  void log_conflict(const conflict_entry& e) override { db_.conflicts.push_back({e, db_.conflicts.size() + 1, 1'700'000'000'000'000}); }
+  void release_held(std::uint64_t token) override {
+    std::erase_if(db_.waiting, [&](const held_change& h) { return h.token == token; });
+  }
+  void commit(const control_row& final) override {
+    note("commit");
+    db_.control = final;
+    db_.rows = rows_;
+  }
+
+  void open() override {}
+  void close() noexcept override {}
+  void rollback() noexcept override {}
+  void begin(const control_row&, const control_row&, std::int64_t) override {}
+  void apply(const run&, insert_mode, std::vector<std::uint32_t>&) override {}
+  void truncate(std::span<const table_pair* const>) override {}
+  log_position catch_up_point() override { return {}; }
+  void hold(const held_entry&) override {}
+  void savepoint() override {}
+  void rollback_to_savepoint() override {}
+  control_row load_control() override { return db_.control.value(); }
+  std::vector<std::pair<std::string, std::uint64_t>> load_held_tokens() override { return {}; }
+
+ private:
+  static std::vector<owned_row> find(const std::map<std::string, owned_row>& rows, std::span<const row_view> keys) {
+    std::vector<owned_row> found;
+    for (const row_view k : keys) {
+      const auto row = rows.find(std::string(k[0].text()));
+      found.push_back(row == rows.end() || !row->second.found ? owned_row{} : row->second);
+    }
+    return found;
+  }
+  void note(const std::string& what) { order_.push_back(where_ + ' ' + what); }
+  fake_database& db_;
+  std::vector<std::string>& order_;
+  std::string where_;
+  std::map<std::string, owned_row> rows_;  // as the transaction leaves them
 };
 
 inline table_schema customer_table(const std::string& schema) {
@@ -130,6 +207,8 @@ class verbs_test : public ::testing::Test {
     cli::engines e;
     e.home_site = [this](const endpoint&, const std::string&) { return std::make_unique<fake_site>(home, order, "home"); };
     e.spoke_site = [this](const endpoint&, const std::string&) { return std::make_unique<fake_site>(spoke, order, "spoke"); };
+    e.home_by_hand = [this](const config&, const mapping&) { return std::make_unique<fake_by_hand>(home, order, "home"); };
+    e.spoke_by_hand = [this](const config&, const mapping&) { return std::make_unique<fake_by_hand>(spoke, order, "spoke"); };
     return e;
   }
   int call(std::vector<std::string> words, const std::string& typed = "", bool terminal = false) {

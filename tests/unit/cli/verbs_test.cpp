@@ -38,7 +38,7 @@ TEST_F(command_line, without_a_verb_shows_help_and_exits_with_2) {
 TEST_F(command_line, names_the_verbs_when_one_is_unknown) {
   EXPECT_EQ(call({"sync"}), 2);
   EXPECT_THAT(err, HasSubstr("there is no verb `sync`"));
-  EXPECT_THAT(err, HasSubstr("check, setup, run, status or teardown"));
+  EXPECT_THAT(err, HasSubstr("check, setup, run, status, conflicts, held or teardown"));
   EXPECT_THAT(out, IsEmpty());
 }
 
@@ -69,7 +69,7 @@ TEST_F(command_line, tells_version_and_help) {
 }
 
 TEST_F(command_line, of_a_missing_file_exits_with_2_for_every_verb) {
-  for (const char* v : {"check", "setup", "status", "teardown"}) {
+  for (const char* v : {"check", "setup", "status", "teardown", "conflicts", "held"}) {
     EXPECT_EQ(call({v, "-c", "/nowhere/duet.yaml"}), 2) << v;
     EXPECT_THAT(out + err, HasSubstr("/nowhere/duet.yaml")) << v;
     EXPECT_EQ(call({v, "-c", "/nowhere/duet.yaml", "--json"}), 2) << v;
