@@ -90,14 +90,14 @@ CREATE FUNCTION pad_of(i bigint) RETURNS text LANGUAGE sql AS $$ SELECT left(rep
 CREATE PROCEDURE backlog_a(first bigint, n bigint) LANGUAGE plpgsql AS $$
 BEGIN
   FOR i IN first .. first + n - 1 LOOP
-    INSERT INTO sbtest VALUES (i, i * 7919 % 500000, c_of(i), pad_of(i));
+    INSERT INTO sbtest VALUES (i, i::bigint * 7919 % 500000, c_of(i), pad_of(i));
     IF i % 10 = 9 THEN COMMIT; END IF;
   END LOOP;
 END $$;
 CREATE PROCEDURE backlog_b(n bigint, keys bigint) LANGUAGE plpgsql AS $$
 BEGIN
   FOR i IN 1 .. n LOOP
-    UPDATE sbtest SET k = k + 1 WHERE id = i * 48271 % keys;
+    UPDATE sbtest SET k = k + 1 WHERE id = i::bigint * 48271 % keys;
     COMMIT;
   END LOOP;
 END $$;
