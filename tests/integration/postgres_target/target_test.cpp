@@ -278,19 +278,60 @@ TEST_F(postgres_target, notices_a_control_row_that_somebody_else_has_moved_or_re
   open_shop();
   auto insert = insert_run();
   insert.rows = {{nullptr, row({"1", "n", "c", "1"})}};
-  for (const char* change : {"position = 7", "counter = 9"}) {
+  // By its counter alone: a person has decided beside this hub.
+  for (const auto& [change, kind] : {std::pair{"position = 7", failure_kind::history_changed}, {"position = 7, counter = 9", failure_kind::history_changed},
+                                     {"counter = 9", failure_kind::decided_by_hand}}) {
     sql("UPDATE duet.control SET position = 1000, counter = 0");
     sql(std::string("UPDATE duet.control SET ") + change);
     begin();
     target_->savepoint();
     const failure f = failing([&] { apply(insert); });
-    EXPECT_EQ(f.kind, failure_kind::history_changed) << f.what();
+    EXPECT_EQ(f.kind, kind) << f.what();
   }
   sql("DELETE FROM duet.control");
   begin();
   EXPECT_EQ(failing([&] { apply(insert); }).kind, failure_kind::not_set_up);
   EXPECT_EQ(failing([&] { target_->load_control(); }).kind, failure_kind::not_set_up);
   EXPECT_EQ(contents(), "NULL");
+}
+
+TEST_F(postgres_target, lets_a_person_decide_beside_the_session_of_a_hub) {
+  open_shop();
+  auto insert = insert_run();
+  insert.rows = {{nullptr, row({"1", "Ann", "Oslo", "5"})}};
+  apply_alone(insert);
+  target by_hand(at(), link, mapping{}, target::user::person);
+  by_hand.open();  // the hub's session holds the origin
+  const row_view key[] = {row({"1", std::nullopt, std::nullopt, std::nullopt})}, none[] = {row({"2", std::nullopt, std::nullopt, std::nullopt})};
+  EXPECT_EQ(by_hand.read_rows(table(), key).at(0).values[1], "Ann");
+  EXPECT_FALSE(by_hand.read_rows(table(), none).at(0).found);
+
+  const auto begun = by_hand.begin_locked();
+  control_row wanted = control;
+  ++wanted.counter;
+  EXPECT_EQ(begun.control.counter, wanted.counter);
+  EXPECT_EQ(begun.control.position, control.position);
+  EXPECT_EQ(begun.control.floor, control.floor);
+  EXPECT_EQ(begun.control.fingerprint, control.fingerprint);
+  EXPECT_NEAR(static_cast<double>(begun.time_us), static_cast<double>(std::time(nullptr)) * 1e6, 60e6);
+  by_hand.rollback();
+  EXPECT_EQ(target_->load_control().counter, control.counter) << "nothing was decided";
+
+  const auto again = by_hand.begin_locked();
+  const std::uint16_t name[] = {1};
+  EXPECT_TRUE(by_hand.force(table(), operation::update, key[0], row({"1", "Anna", "Oslo", "5"}), name));
+  conflict_entry e;
+  e.table = "public.customer";
+  e.key = R"({"id": "1"})";
+  e.decided_by = "a person";
+  by_hand.log_conflict(e);
+  by_hand.commit(again.control);
+  EXPECT_EQ(scalar("SELECT decided_by FROM duet.conflict_log"), "a person");
+  EXPECT_EQ(contents(), "(1,Anna,Oslo,5)");
+  begin();
+  EXPECT_EQ(failing([&] { target_->lock_rows(table(), key); }).kind, failure_kind::decided_by_hand);
+  sql("DELETE FROM duet.control");
+  EXPECT_EQ(failing([&] { by_hand.begin_locked(); }).kind, failure_kind::not_set_up);
 }
 
 TEST_F(postgres_target, needs_the_bookkeeping_and_the_origin) {
