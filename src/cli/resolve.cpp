@@ -168,7 +168,7 @@ class bench {
   // Rows that go make room for those that come: a unique value may move from one key to another.
   void write(std::span<plan> plans) {
     for (const plan& one : plans)
-      if (one.now.home.found && !one.result.found) home_->force(*one.table, operation::remove, one.cells.home, nullptr, {});
+      if (one.now.home.found && !one.result.found) require(one, home_->force(*one.table, operation::remove, one.cells.home, nullptr, {}));
     for (const plan& one : plans) {
       if (!one.result.found) continue;
       require_home(one);
@@ -176,11 +176,14 @@ class bench {
       std::vector<std::uint16_t> columns;
       for (std::uint16_t i = 0; i < row.size(); ++i)
         if (!one.now.home.found || (one.now.home.values[i] != one.result.values[i] && !one.table->columns[i].key)) columns.push_back(i);
-      if (!one.now.home.found) home_->force(*one.table, operation::insert, nullptr, row.data(), columns);
-      else if (!columns.empty()) home_->force(*one.table, operation::update, one.cells.home, row.data(), columns);
+      if (!one.now.home.found) require(one, home_->force(*one.table, operation::insert, nullptr, row.data(), columns));
+      else if (!columns.empty()) require(one, home_->force(*one.table, operation::update, one.cells.home, row.data(), columns));
     }
   }
 
+  static void require(const plan& one, bool written) {
+    if (!written) throw failure(failure_kind::row_refused, "a trigger at home did not let the row of " + one.key->id + " through");
+  }
   static void require_home(const plan& one) {
     if (one.cells.home) return;
     throw failure(failure_kind::row_refused, "the key of " + one.key->id + " can't exist at home: " + one.cells.problem, "",
