@@ -1,5 +1,6 @@
 #include "postgres/connection.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 
@@ -56,15 +57,31 @@ std::string without_values(std::string_view message) {
   return out;
 }
 
-std::string diagnosis(const PGresult* result, std::string_view state) {
+// A function of the user's own, of a trigger mostly, met the error. COPY has a context of its own: the line.
+bool is_raised_inside_a_function(const PGresult* result) {
+  const char* context = PQresultErrorField(result, PG_DIAG_CONTEXT);
+  return context && *context && !std::string_view(context).starts_with("COPY ");
+}
+
+// The innermost function that a context names, in parentheses; what its statements say is left out.
+std::string function_of(std::string_view context) {
+  constexpr std::string_view begins = "PL/pgSQL function ";
+  while (!context.starts_with(begins)) {
+    const std::size_t line_end = context.find('\n');
+    if (line_end == std::string_view::npos) return "";
+    context.remove_prefix(line_end + 1);
+  }
+  return " (" + std::string(context.substr(0, std::min(context.find(" line "), context.find('\n')))) + ")";
+}
+
+std::string diagnosis(const PGresult* result, std::string_view state, bool of_a_function) {
   auto part = [&](int code) { return trimmed(PQresultErrorField(result, code)); };
   std::string text;
   if (state.starts_with("22")) {
     text = without_values(part(PG_DIAG_MESSAGE_PRIMARY));
-  } else if (starts_with_any(state, {"P0", "38", "39", "09"})) {  // raised by the user's own code: its text may hold anything
-    std::string context = part(PG_DIAG_CONTEXT);
-    text = "refused by a trigger or function";
-    if (context.starts_with("PL/pgSQL function ")) text += " (" + context.substr(0, context.find(" line ")) + ")";
+  } else if (of_a_function || starts_with_any(state, {"P0", "38", "39", "09"})) {  // raised by the user's own code: its text may hold anything
+    const char* context = PQresultErrorField(result, PG_DIAG_CONTEXT);
+    text = "refused by a trigger or function" + function_of(context ? context : "");
   } else {
     text = part(PG_DIAG_MESSAGE_PRIMARY);
   }
@@ -135,10 +152,14 @@ failure failure_of(const PGconn* connection, const PGresult* result, std::string
   const char* field = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : nullptr;
   const std::string state = field ? field : "";
   const bool broken = PQstatus(connection) != CONNECTION_OK;
+  failure_kind kind = kind_of(state);
+  // What a trigger can't do is about the row, not about the tables that are synced or the hub's own privileges.
+  const bool of_a_function = (kind == failure_kind::schema_changed || kind == failure_kind::configuration || kind == failure_kind::internal) &&
+                             !state.empty() && !state.starts_with("XX") && is_raised_inside_a_function(result);
+  if (of_a_function) kind = failure_kind::row_refused;
   std::string text(doing);
   text += ": ";
-  text += state.empty() ? trimmed(PQerrorMessage(connection)) : diagnosis(result, state);
-  failure_kind kind = kind_of(state);
+  text += state.empty() ? trimmed(PQerrorMessage(connection)) : diagnosis(result, state, of_a_function);
   if (broken) kind = failure_kind::connection_lost;
   else if (state.empty()) kind = failure_kind::internal;  // libpq itself refuses, on a good connection
   return failure(kind, std::move(text), state);

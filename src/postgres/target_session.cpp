@@ -382,10 +382,11 @@ void target::session::apply(const run& r, insert_mode mode, std::vector<std::uin
       if (mode == insert_mode::checked) {
         execute(statement_for(table, insert_checked, r.columns, {}), r.rows);
         find_refused_keys(table, r.rows, unmatched);
-      } else if (r.rows.size() >= copy_rows_min) {
-        copy_in(r);
       } else {
-        execute(statement_for(table, insert_trusting, r.columns, {}), r.rows);
+        const std::uint64_t written = r.rows.size() >= copy_rows_min ? copy_in(r) : insert(table, r.columns, r.rows);
+        if (const std::uint64_t kept_off = r.rows.size() - written; kept_off > 0)
+          throw failure(failure_kind::row_refused, "inserting into " + table_name(table) + ": a trigger at home did not let " +
+                                                       std::to_string(kept_off) + (kept_off == 1 ? " row" : " rows") + " through");
       }
       return;
     case operation::update:
@@ -438,13 +439,23 @@ void target::session::find_refused_keys(const table_pair& table, std::span<const
   }
 }
 
-void target::session::copy_in(const run& r) {
+// Fewer than were given: a BEFORE trigger kept some off.
+std::uint64_t target::session::insert(const table_pair& table, column_list columns, std::span<const run::row> rows) {
+  execute(statement_for(table, prepared::use::insert_trusting, columns, {}), rows);
+  std::uint64_t written = 0;
+  for (const chunk& c : chunks_) written += parse_integer<std::uint64_t>(PQcmdTuples(c.answer.get()));
+  return written;
+}
+
+// The number of rows written, as above.
+std::uint64_t target::session::copy_in(const run& r) {
   collect();
   const table_pair& table = *r.table;
   const std::string doing = "copying into " + table_name(table);
   PGconn* c = connection_.get();
   pipeline_->leave();
   std::unique_ptr<failure> error;
+  std::uint64_t written = 0;
   try {
     exec(c, copy_statement(table, r.columns).c_str(), doing);
     const char* given_up = nullptr;
@@ -463,15 +474,17 @@ void target::session::copy_in(const run& r) {
       given_up = "given up";
     }
     PQputCopyEnd(c, given_up);
-    while (result_handle result{PQgetResult(c)})
-      if (PQresultStatus(result.get()) != PGRES_COMMAND_OK && !error)
-        error = std::make_unique<failure>(failure_of(c, result.get(), doing));
+    while (result_handle result{PQgetResult(c)}) {
+      if (PQresultStatus(result.get()) == PGRES_COMMAND_OK) written = parse_integer<std::uint64_t>(PQcmdTuples(result.get()));
+      else if (!error) error = std::make_unique<failure>(failure_of(c, result.get(), doing));
+    }
   } catch (const failure& f) {
     error = std::make_unique<failure>(f);
   }
   if (PQstatus(c) == CONNECTION_OK) pipeline_->enter();
   else if (!error) error = std::make_unique<failure>(failure_of(c, nullptr, doing));
   if (error) throw failure(*error);
+  return written;
 }
 
 bool target::session::force(const table_pair& table, operation op, row_view before, row_view after, column_list columns) {
@@ -481,8 +494,7 @@ bool target::session::force(const table_pair& table, operation op, row_view befo
   using enum prepared::use;
   switch (op) {
     case operation::insert:
-      execute(statement_for(table, insert_trusting, columns, {}), rows);
-      return true;
+      return insert(table, columns, rows) > 0;
     case operation::update:
       execute(statement_for(table, update, columns, {}), rows);
       break;

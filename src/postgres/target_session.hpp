@@ -65,7 +65,8 @@ class target::session {
   void execute(prepared&, std::span<const run::row>);  // its answers are in chunks_
   void find_unmatched(std::size_t rows, std::vector<std::uint32_t>& unmatched);
   void find_refused_keys(const table_pair&, std::span<const run::row>, std::vector<std::uint32_t>& unmatched);
-  void copy_in(const run&);
+  std::uint64_t insert(const table_pair&, column_list columns, std::span<const run::row>);  // without a check; how many were written
+  std::uint64_t copy_in(const run&);
   void select_missing(const table_pair&, prepared::use, std::span<const row_view> keys, std::vector<owned_row>&);
   void send_control(const control_row& expected, const control_row& next);
   void collect();                                     // of statements whose answers do not matter

@@ -487,6 +487,71 @@ TEST_F(postgres_target, forces_rows_whatever_is_there) {
             failure_kind::row_refused);
 }
 
+TEST_F(postgres_target, takes_an_error_inside_a_trigger_for_a_refusal_of_the_row) {
+  open_shop();
+  sql("CREATE FUNCTION stumble() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+      " IF new.score = 1 THEN PERFORM 1 FROM nosuchtable; END IF;"
+      " IF new.score = 2 THEN PERFORM nosuchfunction(new.city); END IF;"
+      " IF new.score = 3 THEN RAISE insufficient_privilege USING message = 'no secret for you'; END IF;"
+      " IF new.score = 4 THEN new.name := (SELECT 'a' FROM generate_series(1, 2)); END IF;"
+      " RETURN new; END $$");
+  sql("CREATE TRIGGER stumble BEFORE INSERT OR UPDATE ON customer FOR EACH ROW EXECUTE FUNCTION stumble()");
+  sql("ALTER TABLE customer ENABLE ALWAYS TRIGGER stumble");
+  const char* codes[] = {"42P01", "42883", "42501", "21000"};
+  for (int score = 1; score <= 4; ++score)
+    for (int others : {0, 100}) {  // by one statement, and by COPY
+      auto insert = insert_run();
+      for (int i = 0; i < others; ++i) insert.rows.push_back({nullptr, row({std::to_string(i), "n", "c", "0"})});
+      insert.rows.push_back({nullptr, row({"4711", "secret", "secret", std::to_string(score)})});
+      begin();
+      const failure f = failing([&] { apply(insert); });
+      EXPECT_EQ(f.kind, failure_kind::row_refused) << f.what();
+      EXPECT_EQ(f.server_code, codes[score - 1]) << f.what();
+      EXPECT_THAT(f.what(), HasSubstr("PL/pgSQL function"));
+      EXPECT_THAT(f.what(), Not(HasSubstr("secret")));
+    }
+  sql("ALTER TABLE customer RENAME COLUMN city TO town");
+  auto insert = insert_run();
+  insert.rows = {{nullptr, row({"1", "n", "c", "0"})}};
+  for (int others : {0, 100}) {
+    for (int i = 0; i < others; ++i) insert.rows.push_back({nullptr, row({std::to_string(i + 2), "n", "c", "0"})});
+    begin();
+    EXPECT_EQ(failing([&] { apply(insert); }).kind, failure_kind::schema_changed) << "of the table itself";
+  }
+}
+
+TEST_F(postgres_target, notices_rows_that_a_trigger_keeps_off) {
+  open_shop();
+  sql("CREATE FUNCTION keep_off() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+      " IF coalesce(new.score, old.score) < 0 THEN RETURN NULL; END IF; RETURN coalesce(new, old); END $$");
+  sql("INSERT INTO customer VALUES (9, 'a', 'x', -1)");
+  sql("CREATE TRIGGER keep_off BEFORE INSERT OR UPDATE OR DELETE ON customer FOR EACH ROW EXECUTE FUNCTION keep_off()");
+  sql("ALTER TABLE customer ENABLE ALWAYS TRIGGER keep_off");
+  for (int others : {0, 5, 2000}) {  // by one statement, and by COPY
+    auto insert = insert_run();
+    for (int i = 0; i < others; ++i) insert.rows.push_back({nullptr, row({std::to_string(100 + i), "n", "c", "1"})});
+    insert.rows.push_back({nullptr, row({"11", "secret", "c", "-1"})});
+    insert.rows.push_back({nullptr, row({"12", "secret", "c", "-1"})});
+    begin();
+    const failure f = failing([&] { apply(insert); });
+    EXPECT_EQ(f.kind, failure_kind::row_refused) << f.what();
+    EXPECT_THAT(f.what(), HasSubstr("a trigger at home did not let 2 rows through"));
+    EXPECT_THAT(f.what(), HasSubstr("customer"));
+  }
+  auto insert = insert_run();
+  insert.rows = {{nullptr, row({"13", "n", "c", "1"})}, {nullptr, row({"14", "n", "c", "-1"})}};
+  EXPECT_THAT(apply_alone(insert, insert_mode::checked), ElementsAre(1));
+
+  const std::vector<std::uint16_t> all{0, 1, 2, 3}, name_only{1};
+  begin();
+  EXPECT_FALSE(target_->force(table(), operation::insert, nullptr, row({"15", "n", "c", "-1"}), all));
+  EXPECT_FALSE(target_->force(table(), operation::update, row({"9", "a", "x", "-1"}), row({"9", "b", "x", "-1"}), name_only));
+  EXPECT_FALSE(target_->force(table(), operation::remove, row({"9", "a", "x", "-1"}), nullptr, {}));
+  EXPECT_TRUE(target_->force(table(), operation::insert, nullptr, row({"15", "n", "c", "1"}), all));
+  commit();
+  EXPECT_EQ(contents(), "(9,a,x,-1) (13,n,c,1) (15,n,c,1)");
+}
+
 TEST_F(postgres_target, moves_a_row_to_another_key) {
   open_shop();
   sql("INSERT INTO customer VALUES (1, 'a', 'x', 1), (2, 'b', 'x', 2)");
