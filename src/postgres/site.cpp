@@ -40,6 +40,13 @@ std::uint64_t parse_bigint(const PGresult* r, int row, int column) {
 
 std::string dotted(const table_schema& t) { return t.schema + '.' + t.name; }
 
+// Without it two-way sync lacks the old values that it compares with, and of 'n' PostgreSQL publishes no updates at all.
+bool needs_full_identity(const table_pair& pair) {
+  return pair.home.replica_identity != 'f' && (pair.direction == flow::both || pair.home.replica_identity == 'n');
+}
+
+std::string full_identity(const table_schema& t) { return "ALTER TABLE " + qualified_name(t.schema, t.name) + " REPLICA IDENTITY FULL"; }
+
 // The statements of a script whose statements end with ';' at the end of a line; comments stay.
 std::vector<std::string> split_statements(std::string_view script) {
   std::vector<std::string> statements;
@@ -294,7 +301,7 @@ void site::check_tables(const mapping& m, findings& all) {
       report.refuse("partitioned", "the table is partitioned, which is not supported",
                     "map its partitions as tables of their own, or leave it out");
     if (t.replica_identity != 'f') {
-      const std::string remedy = "ALTER TABLE " + table + " REPLICA IDENTITY FULL;";
+      const std::string remedy = full_identity(t) + ";";
       if (pair.direction == flow::both)
         report.refuse("replica_identity",
                       "REPLICA IDENTITY is not FULL: the log lacks the old values that two-way sync compares with", remedy);
@@ -439,6 +446,9 @@ bool site::publishes_all(const mapping& m) {
 std::vector<std::string> site::setup_statements(const mapping& m, bool for_dba) {
   std::vector<std::string> statements;
   if (!has_bookkeeping()) statements = split_statements(sql::postgres::bookkeeping);
+  if (for_dba)  // the tables' owner may do it; before the slot, which so finds whole rows from its beginning
+    for (const table_pair& pair : m.tables)
+      if (needs_full_identity(pair)) statements.push_back(full_identity(pair.home));
 
   const std::string publication = quote_identifier(object_name_), literal = quote_literal(object_name_);
   if (!publishes_all(m)) {

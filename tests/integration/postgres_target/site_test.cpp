@@ -192,6 +192,25 @@ TEST_F(postgres_site, says_which_tables_are_not_fit_and_what_mends_them) {
   EXPECT_THAT(triggers[0].text, HasSubstr("stamp"));
 }
 
+TEST_F(postgres_site, prints_for_a_dba_the_identities_that_check_demands) {
+  sql("CREATE TABLE lacks (id int PRIMARY KEY); CREATE TABLE one_way (id int PRIMARY KEY);"
+      "CREATE TABLE nothing (id int PRIMARY KEY); ALTER TABLE nothing REPLICA IDENTITY NOTHING;"
+      "CREATE TABLE good (id int PRIMARY KEY); ALTER TABLE good REPLICA IDENTITY FULL");
+  mapping m = map({"lacks", "one_way", "nothing", "good"});
+  for (std::size_t i : {1u, 2u}) m.tables[i].direction = flow::home_to_spoke;
+  EXPECT_TRUE(duet::refused(check_tables(m)));
+  std::vector<std::string> identities;
+  for (const std::string& statement : home().setup_statements(m, true))
+    if (statement.find("REPLICA IDENTITY") != std::string::npos) identities.push_back(statement);
+  EXPECT_THAT(identities, ElementsAre("ALTER TABLE \"public\".\"lacks\" REPLICA IDENTITY FULL",
+                                      "ALTER TABLE \"public\".\"nothing\" REPLICA IDENTITY FULL"));
+  for (const std::string& statement : home().setup_statements(m, false)) EXPECT_THAT(statement, Not(HasSubstr("REPLICA IDENTITY")));
+  for (const std::string& statement : identities) sql(statement);
+  mapping mended = map({"lacks", "nothing", "good"});
+  EXPECT_FALSE(duet::refused(check_tables(mended)));
+  for (const std::string& statement : home().setup_statements(mended, true)) EXPECT_THAT(statement, Not(HasSubstr("REPLICA IDENTITY")));
+}
+
 TEST_F(postgres_site, sets_up_and_tears_down_twice_as_well_as_once) {
   sql("CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY)");
   EXPECT_EQ(leftovers(), "0 0 0 0");
