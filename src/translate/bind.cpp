@@ -5,7 +5,7 @@
 //           no_primary_key, key_mismatch, key_excluded, key_type, too_many, no_conflict_rule, conflict_column, conflict_on_key,
 //           latest_by_type, delta_type, too_many_fields
 //   warn    only_one_side, generated_one_side, declared_loss, utc_assumed, key_equality, unique_equality, null_one_side,
-//           parent_not_synced
+//           parent_not_synced, cascade_differs
 //   ok      tables_one_side, table_paired, held_values, latest_by_commit_time, fields_shared
 #include <algorithm>
 #include <cassert>
@@ -564,12 +564,7 @@ class binder {
       std::set<std::uint16_t> parents;
       for (side s : {side::home, side::spoke}) {
         for (const auto& key : pair.on(s).foreign_keys) {
-          const auto parent = std::find_if(out_.tables.begin(), out_.tables.end(), [&](const table_pair& t) {
-            const table_schema& there = t.on(s);
-            if (s == side::home) return there.schema == key.parent_schema && there.name == key.parent_table;
-            return lower(there.schema) == lower(key.parent_schema) && lower(there.name) == lower(key.parent_table);
-          });
-          if (parent != out_.tables.end()) {
+          if (const table_pair* parent = synced_parent(key, s)) {
             parents.insert(parent->id);
           } else {
             warn("parent_not_synced", rule_of_[pair.id]->at.line,
@@ -580,7 +575,71 @@ class binder {
         }
       }
       pair.parents.assign(parents.begin(), parents.end());
+      compare_cascades(pair);
     }
+  }
+
+  // "RESTRICT" and "NO ACTION" write nothing.
+  static std::string written_by(const std::string& action) { return action == "RESTRICT" || action == "NO ACTION" ? "" : action; }
+
+  struct cascade {
+    std::string name, on_delete, on_update;  // the foreign key's, and what it does by itself
+  };
+  // By the columns that refer and the table referred to, both synced; a key that is there twice does what either one does.
+  using cascades = std::map<std::pair<std::vector<std::uint16_t>, std::uint16_t>, cascade>;
+
+  cascades cascades_of(const table_pair& pair, side s) const {
+    cascades found;
+    for (const auto& key : pair.on(s).foreign_keys) {
+      const table_pair* parent = synced_parent(key, s);
+      std::vector<std::uint16_t> columns;
+      for (int i : key.columns)
+        for (std::uint16_t c = 0; c < pair.columns.size(); ++c)
+          if (pair.columns[c].on(s).name == pair.on(s).columns[static_cast<std::size_t>(i)].name) columns.push_back(c);
+      if (!parent || columns.size() != key.columns.size()) continue;
+      std::sort(columns.begin(), columns.end());
+      cascade& c = found[{std::move(columns), parent->id}];
+      c.name = key.name;
+      if (c.on_delete.empty()) c.on_delete = written_by(key.on_delete);
+      if (c.on_update.empty()) c.on_update = written_by(key.on_update);
+    }
+    return found;
+  }
+
+  // What a foreign key writes by itself on one side only makes the two sides differ, or meets the other side's rows.
+  void compare_cascades(const table_pair& pair) {
+    const cascades at_home = cascades_of(pair, side::home), at_spoke = cascades_of(pair, side::spoke);
+    cascades all = at_home;
+    all.insert(at_spoke.begin(), at_spoke.end());
+    for (const auto& [reference, any] : all) {
+      const auto on = [&reference](const cascades& there) {
+        const auto at = there.find(reference);
+        return at == there.end() ? cascade{} : at->second;
+      };
+      const cascade home = on(at_home), spoke = on(at_spoke);
+      if (home.on_delete == spoke.on_delete && home.on_update == spoke.on_update) continue;
+      const auto says = [](const cascade& c) {
+        if (c.name.empty()) return std::string("has no such foreign key");
+        std::string text = c.on_delete.empty() ? "" : "ON DELETE " + c.on_delete;
+        if (!c.on_update.empty()) text += (text.empty() ? "" : " ") + ("ON UPDATE " + c.on_update);
+        return "has " + (text.empty() ? "no such action" : text) + " (" + c.name + ")";
+      };
+      std::vector<std::string> columns;
+      for (std::uint16_t c : reference.first) columns.push_back(pair.columns[c].home.name);
+      warn("cascade_differs", rule_of_[pair.id]->at.line,
+           full_name(pair.home) + " (" + join(columns) + ") refers to " + full_name(out_.tables[reference.second].home) + ": home " + says(home) +
+               ", the spoke " + says(spoke),
+           "make the foreign keys of both sides alike");
+    }
+  }
+
+  const table_pair* synced_parent(const foreign_key& key, side s) const {
+    const auto parent = std::find_if(out_.tables.begin(), out_.tables.end(), [&](const table_pair& t) {
+      const table_schema& there = t.on(s);
+      if (s == side::home) return there.schema == key.parent_schema && there.name == key.parent_table;
+      return lower(there.schema) == lower(key.parent_schema) && lower(there.name) == lower(key.parent_table);
+    });
+    return parent == out_.tables.end() ? nullptr : &*parent;
   }
 
   const config& config_;

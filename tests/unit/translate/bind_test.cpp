@@ -373,6 +373,34 @@ TEST_F(binding, finds_parents_from_foreign_keys_of_either_side) {
   EXPECT_THAT(codes(), ElementsAre("parent_not_synced"));
 }
 
+TEST_F(binding, warns_of_foreign_keys_that_write_by_themselves_on_one_side_only) {
+  const auto t = [](const char* schema, const char* name) {
+    return table_maker(schema, name).column("id", integer_type(32)).column("owner", integer_type(32)).key({0});
+  };
+  const std::vector<int> by_owner = {1};
+  home_ = {t("public", "parent"),
+           t("public", "alike").refers_to("public", "parent", "CASCADE", "SET NULL", by_owner),
+           t("public", "still").refers_to("public", "parent", "NO ACTION", "RESTRICT", by_owner),
+           t("public", "at_home").refers_to("public", "parent", "CASCADE", "NO ACTION", by_owner),
+           t("public", "alone"),
+           t("public", "otherwise").refers_to("public", "parent", "CASCADE", "CASCADE", by_owner).refers_to("public", "parent", "NO ACTION", "NO ACTION", {0})};
+  spoke_ = {t("shop", "parent"),
+            t("shop", "alike").refers_to("SHOP", "parent", "CASCADE", "SET NULL", by_owner),
+            t("shop", "still"),
+            t("shop", "at_home").refers_to("shop", "parent", "RESTRICT", "NO ACTION", by_owner),
+            t("shop", "alone").refers_to("shop", "parent", "NO ACTION", "SET NULL", by_owner),
+            t("shop", "otherwise").refers_to("shop", "parent", "SET NULL", "CASCADE", by_owner).refers_to("shop", "parent", "NO ACTION", "NO ACTION", {0})};
+  for (const char* name : {"parent", "alike", "still", "at_home", "alone", "otherwise"}) rule(std::string("public.") + name);
+  ASSERT_EQ(bind().tables.size(), 6u) << all();
+  std::vector<std::string> texts;
+  for (const auto& f : found_)
+    if (f.code == "cascade_differs") texts.push_back(f.where + ": " + f.text);
+  EXPECT_THAT(texts, ElementsAre("duet.yaml:13: public.at_home (owner) refers to public.parent: home has ON DELETE CASCADE (fk_parent), the spoke has no such action (fk_parent)",
+                                 "duet.yaml:14: public.alone (owner) refers to public.parent: home has no such foreign key, the spoke has ON UPDATE SET NULL (fk_parent)",
+                                 "duet.yaml:15: public.otherwise (owner) refers to public.parent: home has ON DELETE CASCADE ON UPDATE CASCADE (fk_parent), the spoke has ON DELETE SET NULL ON UPDATE CASCADE (fk_parent)"));
+  EXPECT_EQ(only("cascade_differs").is, finding::level::warn);
+}
+
 class binding_of_conflict_rules : public binding {
  protected:
   // Key id and one column of each sort, all of which go together with the spoke's; `memo` is excluded, `local` at home only,

@@ -108,8 +108,10 @@ struct table_maker {
     t.unique_indexes.push_back({std::move(name), std::move(columns)});
     return *this;
   }
-  table_maker& refers_to(std::string schema, std::string table) {
-    t.foreign_keys.push_back({"fk_" + table, {0}, std::move(schema), std::move(table), "NO ACTION", "NO ACTION"});
+  table_maker& refers_to(std::string schema, std::string table, std::string on_delete = "NO ACTION", std::string on_update = "NO ACTION",
+                         std::vector<int> columns = {0}) {
+    std::string key = "fk_" + table;
+    t.foreign_keys.push_back({std::move(key), std::move(columns), std::move(schema), std::move(table), std::move(on_delete), std::move(on_update)});
     return *this;
   }
   operator table_schema() const { return t; }
