@@ -30,6 +30,9 @@ bool has_blind_columns(const table_pair& t) {
   return std::any_of(t.columns.begin(), t.columns.end(), [](const column_pair& c) { return !c.key && !c.guarded; });
 }
 
+// A row that others refer to, or that refers to one that is not there.
+bool is_foreign_key(const failure& f) { return f.server_code == "1451" || f.server_code == "1452" || f.server_code == "23503"; }
+
 bool changes_keys(const run& r) {
   return std::any_of(r.columns.begin(), r.columns.end(), [&](std::uint16_t c) { return r.table->columns[c].key; });
 }
@@ -365,11 +368,12 @@ void applier::add_retry() {
 
 void applier::undo_attempt() {
   target_.rollback();
-  open_ = streamed_ = false;
+  open_ = streamed_ = last_chance_ = false;
   undo_to({});
 }
 
 void applier::undo_to(const undo_point& p) {
+  deferred_.resize(p.deferred);
   attempt_ = p.counters;
   for (const due_refresh& r : attempt_refreshes_) their_writes_.remove_pending(r.token);
   attempt_refreshes_ = p.refreshes;
@@ -434,10 +438,13 @@ void applier::heartbeat() {
   if (!link_.log_is_known[0] || !link_.log_is_known[1]) return;
   if (clock::now() - last_commit_ < std::chrono::seconds(config_.tune.heartbeat_s)) return;
   const bool news = heartbeat_due_ && (done_ != control_.position || seen_ != control_.floor);
+  // Where others fill a log, both control rows must follow, or it could never be released: first the position, then, when
+  // that has come back, the other side's floor. Neither is an answer to the other: each takes that much of foreign log.
+  const bool seen_far = seen_.value > control_.floor.value + progress_worth_a_commit;
   if (progress_.value > done_.value + progress_worth_a_commit) {
     done_ = progress_;
     done_fingerprint_ = 0;
-  } else if (!news) {
+  } else if (!news && !seen_far) {
     return;
   }
   const control_row next = next_control();
@@ -455,6 +462,7 @@ void applier::heartbeat() {
 
 void applier::write_runs() {
   for (std::size_t i = 0; i < planner_.run_count(); ++i) write_run(planner_.at(i));
+  write_deferred();
   for (const held_change& h : holds_) hold(h);
 }
 
@@ -483,7 +491,9 @@ void applier::write_run(planned_run& r) {
   }
   for (std::size_t i = 0; i < r.rows.size(); ++i) {
     const planned_row& row = r.rows[i];
-    if (!attempt_held_.empty() && waits(*row.change)) {
+    if (!deferred_.empty() && is_deferred(row)) {
+      deferred_.push_back({&shape, &row});
+    } else if (!attempt_held_.empty() && waits(*row.change)) {
       hold({row.change, row.from, "waits behind an earlier change of its key", {}});
     } else if (shape.op == operation::refresh || (judged && answers_[i])) {
       doubtful.push_back(&row);
@@ -496,6 +506,30 @@ void applier::write_run(planned_run& r) {
     else write_statement(shape, sure, insert_mode::trusting, doubtful);
   }
   if (!doubtful.empty()) decide(shape, doubtful);
+}
+
+bool applier::is_deferred(const planned_row& row) const {
+  return std::any_of(deferred_.begin(), deferred_.end(), [&](const deferred_row& d) {
+    return d.row->token == row.token || d.row->token == row.token_before || d.row->token_before == row.token;
+  });
+}
+
+// A log may have a parent's delete before the deletes of its children, which follow from it: what was refused for its children
+// is tried again behind them, with all that came later of its key.
+void applier::write_deferred() {
+  const std::vector<deferred_row> rows = std::move(deferred_);
+  deferred_.clear();
+  last_chance_ = true;
+  for (const deferred_row& d : rows) {
+    if (waits(*d.row->change)) {
+      hold({d.row->change, d.row->from, "waits behind an earlier change of its key", {}});
+      continue;
+    }
+    doubtful_.clear();
+    write_carefully(*d.shape, std::span(&d.row, 1), doubtful_);
+    if (!doubtful_.empty()) decide(*d.shape, doubtful_);
+  }
+  last_chance_ = false;
 }
 
 // A guard can't see a local write of a column that can't be compared. Where there is such a column, the rows are locked and
@@ -537,6 +571,8 @@ void applier::write_carefully(const run& shape, std::span<const planned_row* con
     undo_to(before);
     if (rows.size() == 1 && rows[0]->token != rows[0]->token_before) {
       doubtful.push_back(rows[0]);  // its new key may be taken by a local write that has not been read yet
+    } else if (rows.size() == 1 && shape.op == operation::remove && is_foreign_key(f) && !last_chance_) {
+      deferred_.push_back({&shape, rows[0]});
     } else if (rows.size() == 1) {
       hold({rows[0]->change, rows[0]->from, f.what(), f.server_code});
     } else {

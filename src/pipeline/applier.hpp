@@ -85,6 +85,10 @@ class applier {
     const origin* from;
     std::string reason, server_code;
   };
+  struct deferred_row {
+    const run* shape;
+    const planned_row* row;
+  };
   struct catch_up_needed {
     log_position place;
   };
@@ -119,6 +123,8 @@ class applier {
   void write_runs();
   void write_run(planned_run&);
   void read_up_under_locks(const planned_run&);
+  bool is_deferred(const planned_row&) const;
+  void write_deferred();
   void write_statement(const run&, std::span<const planned_row* const> rows, insert_mode, std::vector<const planned_row*>& doubtful);
   void write_carefully(const run& shape, std::span<const planned_row* const> rows, std::vector<const planned_row*>& doubtful);
   void decide(const run&, const std::vector<const planned_row*>& rows);
@@ -127,6 +133,7 @@ class applier {
   void decide_at_spoke(const run&, const planned_row&, const owned_row& at_before, const owned_row& at_after);
   void refresh_later(const table_pair&, row_view key, std::uint64_t token, const decision_tag&);
   void send_refreshes();
+  void write_one(const table_pair&, operation, row_view before, row_view after, const std::vector<std::uint16_t>& columns);
   void write_some(const planned_row&, const table_pair&, std::vector<std::uint16_t> columns, std::vector<std::uint16_t> deltas);
   void write_by_force(const run&, const planned_row&, const owned_row& current, const owned_row& at_after);
   void write_other_key(const planned_row&, const table_pair&, const owned_row& at_before, const owned_row& at_after, bool before_stands);
@@ -141,9 +148,9 @@ class applier {
   struct undo_point {
     lane_counters counters;
     std::vector<due_refresh> refreshes;
-    std::size_t holds, releases;
+    std::size_t holds, releases, deferred;
   };
-  undo_point point() const { return {attempt_, attempt_refreshes_, attempt_held_.size(), attempt_released_.size()}; }
+  undo_point point() const { return {attempt_, attempt_refreshes_, attempt_held_.size(), attempt_released_.size(), deferred_.size()}; }
   void undo_to(const undo_point&);          // what was done since is not in the transaction after all
   void add_retry();
   void after_taking();
@@ -190,6 +197,8 @@ class applier {
   lane_counters attempt_;
   std::vector<due_refresh> attempt_refreshes_;
   std::vector<std::uint64_t> attempt_held_, attempt_released_;
+  std::vector<deferred_row> deferred_;      // to be tried again at the end of the part
+  bool last_chance_ = false;                // that is now
 
   // scratch
   std::vector<causality::write_index::question> questions_;

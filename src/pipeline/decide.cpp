@@ -26,6 +26,10 @@ bool same(const owned_row& stored, row_view row, std::span<const std::uint16_t> 
   return std::all_of(columns.begin(), columns.end(), [&](std::uint16_t i) { return is(stored.values[i], row[i]); });
 }
 
+failure not_written(const table_pair& table) {
+  return failure(failure_kind::row_refused, "nothing was written to " + table_name(table) + " though nothing stands against it: a trigger may have kept it off");
+}
+
 // The columns of a row that the log has.
 std::vector<std::uint16_t> present_columns(const table_pair& table, row_view row) {
   std::vector<std::uint16_t> all;
@@ -162,13 +166,13 @@ void applier::decide_at_home(const run& shape, const planned_row& row, const own
       write_some(row, table, d.write, d.add);
       break;
     case action::insert:
-      target_.force(table, operation::insert, nullptr, r.after, present_columns(table, r.after));
+      write_one(table, operation::insert, nullptr, r.after, present_columns(table, r.after));
       break;
     case action::remove:
-      target_.force(table, operation::remove, r.before, nullptr, {});
+      write_one(table, operation::remove, r.before, nullptr, {});
       break;
     case action::move:
-      target_.force(table, operation::update, r.before, r.after, present_columns(table, r.after));
+      write_one(table, operation::update, r.before, r.after, present_columns(table, r.after));
       break;
   }
   ++(d.does == action::keep ? attempt_.conflicts_lost : attempt_.applied);
@@ -237,7 +241,12 @@ void applier::write_some(const planned_row& row, const table_pair& table, std::v
   one.rows.push_back(r);
   unmatched_.clear();
   target_.apply(one, insert_mode::checked, unmatched_);
-  if (!unmatched_.empty()) throw failure(failure_kind::deadlock, "a locked row of " + table_name(table) + " was not there when written");
+  if (!unmatched_.empty()) throw not_written(table);
+}
+
+// A row that is there, or a new one.
+void applier::write_one(const table_pair& table, operation op, row_view before, row_view after, const std::vector<std::uint16_t>& columns) {
+  if (!target_.force(table, op, before, after, columns)) throw not_written(table);
 }
 
 void applier::log_conflict(const planned_row& row, const table_pair& table, const conflict::decision& d, const owned_row& was,
@@ -294,9 +303,9 @@ void applier::write_by_force(const run& shape, const planned_row& row, const own
   switch (shape.op) {
     case operation::insert:
       if (!current.found) {
-        target_.force(table, operation::insert, nullptr, r.after, shape.columns);
+        write_one(table, operation::insert, nullptr, r.after, shape.columns);
       } else if (!same(current, r.after, shape.columns)) {
-        target_.force(table, operation::update, r.after, r.after, shape.columns);
+        write_one(table, operation::update, r.after, r.after, shape.columns);
         log_drift(row, table, "insert_exists", current, "written over the row that was there");
       }
       break;
@@ -312,14 +321,14 @@ void applier::write_by_force(const run& shape, const planned_row& row, const own
       } else if (const auto all = present_columns(table, r.after); all.size() < table.columns.size()) {
         return hold({row.change, row.from, "the row is not there, and the log does not carry all of its columns", {}});
       } else {
-        target_.force(table, operation::insert, nullptr, r.after, all);
+        write_one(table, operation::insert, nullptr, r.after, all);
         log_drift(row, table, "update_missing", current, "inserted, since it was not there");
       }
       break;
     case operation::remove:
       if (current.found) {
         if (!same(current, r.before, guard)) log_drift(row, table, "delete_origin_differs", current, "deleted");
-        target_.force(table, operation::remove, r.before, nullptr, {});
+        write_one(table, operation::remove, r.before, nullptr, {});
       } else {
         log_drift(row, table, "delete_missing", current, "nothing to delete");
       }
@@ -338,20 +347,20 @@ void applier::write_other_key(const planned_row& row, const table_pair& table, c
                               bool before_stands) {
   const run::row& r = row.row;
   if (!before_stands) {
-    if (at_before.found) target_.force(table, operation::remove, r.before, nullptr, {});
+    if (at_before.found) write_one(table, operation::remove, r.before, nullptr, {});
   } else {
     const auto all = present_columns(table, r.after);
     if (all.size() < table.columns.size())
       return hold({row.change, row.from, "its key changes to one that is taken, and the log does not carry all of its columns", {}});
     if (at_after.found) {
-      if (at_before.found) target_.force(table, operation::remove, r.before, nullptr, {});
+      if (at_before.found) write_one(table, operation::remove, r.before, nullptr, {});
       // Where the other side takes both keys for one, it was the same row.
-      if (!target_.force(table, operation::update, r.after, r.after, all)) target_.force(table, operation::insert, nullptr, r.after, all);
+      if (!target_.force(table, operation::update, r.after, r.after, all)) write_one(table, operation::insert, nullptr, r.after, all);
       log_drift(row, table, "insert_exists", at_after, "written over the row that was there");
     } else if (at_before.found) {
-      target_.force(table, operation::update, r.before, r.after, all);
+      write_one(table, operation::update, r.before, r.after, all);
     } else {
-      target_.force(table, operation::insert, nullptr, r.after, all);
+      write_one(table, operation::insert, nullptr, r.after, all);
     }
   }
   ++attempt_.applied;
@@ -360,11 +369,11 @@ void applier::write_other_key(const planned_row& row, const table_pair& table, c
 void applier::write_refresh(const planned_row& row, const table_pair& table, const owned_row& current) {
   const run::row& r = row.row;
   if (!r.after) {
-    if (current.found) target_.force(table, operation::remove, r.before, nullptr, {});
+    if (current.found) write_one(table, operation::remove, r.before, nullptr, {});
   } else {
     const auto all = present_columns(table, r.after);
-    if (!current.found) target_.force(table, operation::insert, nullptr, r.after, all);
-    else if (!same(current, r.after, all)) target_.force(table, operation::update, r.after, r.after, all);
+    if (!current.found) write_one(table, operation::insert, nullptr, r.after, all);
+    else if (!same(current, r.after, all)) write_one(table, operation::update, r.after, r.after, all);
   }
   ++attempt_.refreshes;
 }

@@ -87,3 +87,31 @@ TEST_P(echo, each_change_is_written_once_on_each_side) {
   EXPECT_EQ(log_messages('D'), 2u);
   EXPECT_EQ(log_messages('U'), 40u);
 }
+
+// Nothing of the link happens, and both servers write on for others.
+TEST_P(echo, a_quiet_link_lets_go_of_logs_that_others_fill) {
+  write_config("", "tuning: { heartbeat: 1s }\n");
+  set_up();
+  const auto released = [&] {
+    return std::stoull(at_home("SELECT confirmed_flush_lsn - '0/0' FROM pg_replication_slots WHERE slot_name = 'duet_" + link_ + "'").at(0).at(0).value());
+  };
+  start();
+  settle(*hub_);
+  if (HasFatalFailure()) return;
+  const auto before = released();
+  const std::string elsewhere = home().make_database("elsewhere"), others = spoke().make_database("others");
+  home().exec("CREATE TABLE filler AS SELECT repeat(md5(i::text), 40) FROM generate_series(1, 40000) i", elsewhere);
+  spoke().exec("CREATE TABLE filler (v text)", others);
+  for (int file = 0; file < 2; ++file) {
+    spoke().exec("INSERT INTO filler VALUES ('x')", others);
+    spoke().exec("FLUSH BINARY LOGS");
+  }
+  EXPECT_TRUE(eventually([&] { return released() > before + (20u << 20); }, 60s)) << "home's slot holds its log";
+  const auto floor_file = [&] { return at_spoke("SELECT floor >> 40 FROM duet.control WHERE link = '" + link_ + "'").at(0).at(0).value(); };
+  const std::string last = spoke().query("SHOW BINARY LOGS").back()[0].value();
+  EXPECT_TRUE(eventually([&] { return std::stoul(floor_file()) == std::stoul(last.substr(last.rfind('.') + 1)); }, 60s))
+      << "the spoke's log is needed from file " << floor_file() << " on; the last one is " << last;
+  const auto quiet = counter_at_home() + counter_at_spoke();
+  std::this_thread::sleep_for(4s);
+  EXPECT_EQ(counter_at_home() + counter_at_spoke(), quiet) << "the markers answer each other";
+}

@@ -256,7 +256,7 @@ class memory_target : public target {
     const bool found = work_.rows.contains(std::string(key_of(before ? before : after)));
     if (op == operation::insert && found) throw failure(failure_kind::row_refused, "duplicate key");
     if (op == operation::insert || found) store(op, before, after, columns);
-    return found;
+    return op == operation::insert || found;
   }
   log_position catch_up_point() override { return db_.end(); }
   void emit_refresh(const table_pair&, row_view key, const owned_row* row, const decision_tag& tag) override {
