@@ -22,6 +22,8 @@ std::string reachable(const std::string& host) { return host.empty() || host == 
 
 std::string health_line(const hub_status& s) {
   std::string line = s.state.empty() ? "unknown" : s.state;
+  if (s.held_rows > 0)  // a stopped table's, too: the lanes stream all the same
+    line += "; " + std::to_string(s.held_rows) + (s.held_rows == 1 ? " change waits" : " changes wait") + " for a decision: duet held";
   if (!s.healthy && !s.failure_text.empty()) line += " (" + s.failure_code + ": " + s.failure_text + ")";
   return printable(line) + '\n';
 }

@@ -41,6 +41,18 @@ TEST(status_server, answers_health_with_200_or_503_and_one_line) {
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->status, 200);
   EXPECT_EQ(answer->body, "streaming\n");
+  {
+    std::lock_guard held(hub.lock);
+    hub.now.held_rows = 3;
+  }
+  answer = hub.http.Get("/healthz");
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 200) << "the lanes stream";
+  EXPECT_EQ(answer->body, "streaming; 3 changes wait for a decision: duet held\n");
+  {
+    std::lock_guard held(hub.lock);
+    hub.now.held_rows = 0;
+  }
   hub.set(false, "retrying in 4 s:\nconnection to spoke lost");
   answer = hub.http.Get("/healthz");
   ASSERT_TRUE(answer);
