@@ -34,6 +34,7 @@ struct column {
   column_type type;
   bool nullable = true;
   bool generated = false;  // a generated column: never read, compared or written
+  bool on_update = false;  // MySQL: ON UPDATE CURRENT_TIMESTAMP: an UPDATE that does not name the column changes it
   bool identity_always = false;  // PostgreSQL GENERATED ALWAYS AS IDENTITY: inserts need OVERRIDING SYSTEM VALUE
 };
 

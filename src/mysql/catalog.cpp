@@ -183,7 +183,7 @@ std::vector<table_schema> load_tables(connection& c, const std::vector<std::stri
     result rows = c.query(
         "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, ORDINAL_POSITION, DATA_TYPE, COLUMN_TYPE, CHARACTER_MAXIMUM_LENGTH,"
         " CHARACTER_OCTET_LENGTH, NUMERIC_PRECISION, NUMERIC_SCALE, DATETIME_PRECISION, CHARACTER_SET_NAME, COLLATION_NAME,"
-        " IS_NULLABLE, COALESCE(GENERATION_EXPRESSION,'') FROM information_schema.COLUMNS WHERE " +
+        " IS_NULLABLE, COALESCE(GENERATION_EXPRESSION,''), EXTRA LIKE '%on update%' FROM information_schema.COLUMNS WHERE " +
             mine + " ORDER BY 1, 2, 4",
         doing);
     while (rows.next()) {
@@ -211,6 +211,7 @@ std::vector<table_schema> load_tables(connection& c, const std::vector<std::stri
       col.type = decode_type(facts);
       col.nullable = rows.text(14) == "YES";
       col.generated = !rows.text(15).empty();
+      col.on_update = rows.integer(16) != 0;
       table->columns.push_back(std::move(col));
     }
   }

@@ -223,6 +223,7 @@ void site::check_server(findings& all) {
                   "start the server with --log-bin=binlog --server-id=1 (or any number that no other server has)");
   demand("binlog_format", "ROW", "the log has statements instead of rows", "'ROW'");
   demand("binlog_row_image", "FULL", "the log lacks the old values that two-way sync compares with", "'FULL'");
+  demand("binlog_row_metadata", "FULL", "after a change of a table the log does not tell which value is of which column", "FULL");
   if (has("binlog_row_value_options"))
     demand("binlog_row_value_options", "", "JSON values are logged in parts, which can't be put together again", "''");
   demand("sync_binlog", "1", "after a crash of the machine the log may lack transactions that were read from it already", "1");
@@ -364,17 +365,10 @@ void site::check_tables(const mapping& m, findings& all) {
       c.query("SHOW GLOBAL VARIABLES WHERE Variable_name='innodb_native_foreign_keys' AND Value='ON'", "reading settings")
               .size() == 0;
 
-  std::map<std::string, std::vector<std::string>> stamped;  // table -> columns that the server sets by itself
   std::set<std::string> versioned;
   {
     std::string schemas = "''";
     for (const table_pair& pair : m.tables) schemas += ',' + quote_text(pair.spoke.schema);
-    result rows = c.query(
-        "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS WHERE EXTRA LIKE '%on update%'"
-        " AND TABLE_SCHEMA IN (" +
-            schemas + ")",
-        "reading the catalog");
-    while (rows.next()) stamped[rows.text(1) + '.' + rows.text(2)].push_back(rows.text(3));
     if (maria) {
       result tables = c.query(
           "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_TYPE='SYSTEM VERSIONED'"
@@ -402,7 +396,8 @@ void site::check_tables(const mapping& m, findings& all) {
     if (pair.flows_from(side::home) && !t.triggers.empty())
       report.warn("triggers",
                   "triggers fire on Duet's writes, too, and what they write does not go back home: " + listed(t.triggers),
-                  "if home does the same by itself, let their bodies begin with: IF USER() NOT LIKE 'duet@%' THEN ...");
+                  "if home does the same by itself, let their bodies begin with: IF SUBSTRING_INDEX(USER(), '@', 1) <> " +
+                      quote_text(at_.user) + " THEN ...");
     if (pair.flows_from(side::spoke) && !logs_cascades)
       for (const foreign_key& key : t.foreign_keys)
         if (cascades(key.on_delete) || cascades(key.on_update))
@@ -410,10 +405,6 @@ void site::check_tables(const mapping& m, findings& all) {
                       "foreign key " + key.name + " (ON DELETE " + key.on_delete + ", ON UPDATE " + key.on_update + " from " +
                           key.parent_schema + '.' + key.parent_table + ") changes rows here without a word in the binlog",
                       "declare the same rule at home and sync the parent table, too: then home does the same by itself");
-    if (const auto found = stamped.find(dotted(t)); found != stamped.end() && pair.flows_from(side::home))
-      for (const std::string& name : found->second)
-        if (std::none_of(pair.columns.begin(), pair.columns.end(), [&](const column_pair& p) { return p.spoke.name == name; }))
-          report.warn("on_update", "column " + name + " is not synced and is set to the present time by each update of Duet's");
     check_rights(pair, all);
     if (all.size() == before) report.ok("table", "ready");
   }

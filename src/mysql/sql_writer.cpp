@@ -429,6 +429,21 @@ void append_assignments(std::string& out, const table_pair& table, row_view afte
   }
 }
 
+// t.c=t.c, for each column that the server would set by itself and the statement does not.
+void append_kept(std::string& out, const table_pair& table, std::span<const std::uint16_t> columns,
+                 std::span<const std::uint16_t> deltas = {}) {
+  for (const column& c : table.spoke.columns) {
+    if (!c.on_update) continue;
+    const auto names_it = [&](std::uint16_t i) { return table.columns[i].spoke.name == c.name; };
+    if (std::any_of(columns.begin(), columns.end(), names_it) || std::any_of(deltas.begin(), deltas.end(), names_it)) continue;
+    if (out.back() != ' ' && out.back() != ',') out += ',';
+    out += "t.";
+    append_identifier(out, c.name);
+    out += "=t.";
+    append_identifier(out, c.name);
+  }
+}
+
 // t.c=(t.c+ and the summand and ')' to follow.
 void append_sum_of(std::string& out, const column& c) {
   out += "t.";
@@ -496,6 +511,7 @@ std::size_t sql_writer::update(std::string& out, const run& r, std::size_t first
       append_value(out, table.columns[c].spoke, row.added[c]);
       out += ')';
     }
+    append_kept(out, table, r.columns, r.deltas);
     out += " WHERE ";
     append_where(out, table, row.before, r.guard);
     check_size(out, table, limits_);
@@ -523,6 +539,7 @@ std::size_t sql_writer::update(std::string& out, const run& r, std::size_t first
     tail += "),";
   }
   tail.pop_back();
+  append_kept(tail, table, r.columns, r.deltas);
   open_derived(out, from);
   const std::size_t end = append_rows(out, from, r.rows, first, tail.size());
   out += tail;
@@ -606,6 +623,7 @@ void sql_writer::force_update(std::string& out, const table_pair& table, row_vie
   append_target(out, table);
   out += " AS t SET ";
   append_assignments(out, table, after, columns);
+  append_kept(out, table, columns);
   out += " WHERE ";
   append_where(out, table, key, {});
   check_size(out, table, limits_);

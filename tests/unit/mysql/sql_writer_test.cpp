@@ -10,6 +10,7 @@
 namespace duet::mysql {
 namespace {
 
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
@@ -179,6 +180,25 @@ TEST_F(sql_writer_test, an_update_of_many_rows_joins_them_in_each_servers_dialec
             "FROM v) AS v STRAIGHT_JOIN"
             " `shop`.`it``em` AS t FORCE INDEX (PRIMARY) ON t.`id`=v.k0 AND t.`name` COLLATE utf8mb4_nopad_bin<=>v.g1 AND "
             "t.`at`<=>v.g2 SET t.`name`=v.n1");
+}
+
+TEST_F(sql_writer_test, an_update_names_the_columns_that_the_server_would_set_by_itself) {
+  column at = make_column("at", value_kind::datetime), seen = make_column("se`en", value_kind::timestamp);
+  at.on_update = seen.on_update = true;  // `seen` is not mapped
+  table.spoke.columns = {table.columns[0].spoke, table.columns[1].spoke, at, seen};
+  const sql_writer writer(dialect::mysql);
+  run r = two_updates();
+  r.guard.clear();
+  writer.update(sql, r, 0);
+  EXPECT_THAT(sql, EndsWith(" SET t.`name`=v.n1,t.`at`=t.`at`,t.`se``en`=t.`se``en`"));
+  writer.update(sql, r, 1);
+  EXPECT_THAT(sql, HasSubstr(" SET t.`name`='c',t.`at`=t.`at`,t.`se``en`=t.`se``en` WHERE "));
+  r.columns = {1, 2};
+  writer.update(sql, r, 0);
+  EXPECT_THAT(sql, EndsWith(" SET t.`name`=v.n1,t.`at`=v.n2,t.`se``en`=t.`se``en`"));
+  const std::vector<std::uint16_t> name = {1};
+  writer.force_update(sql, table, r.rows[0].before, r.rows[0].after, name);
+  EXPECT_THAT(sql, HasSubstr(" SET t.`name`='it''s',t.`at`=t.`at`,t.`se``en`=t.`se``en` WHERE "));
 }
 
 TEST_F(sql_writer_test, a_single_row_needs_no_join) {
