@@ -54,6 +54,23 @@ bool key_less(const table_pair& table, row_view a, row_view b) {
   return false;
 }
 
+// InnoDB refuses to remove rows that others still refer to. Tables in a circle stay in the order given.
+std::vector<const table_pair*> children_first(std::span<const table_pair* const> tables) {
+  std::vector<const table_pair*> left(tables.begin(), tables.end()), out;
+  const auto is_parent = [&](const table_pair* table) {
+    return std::any_of(left.begin(), left.end(), [&](const table_pair* other) {
+      return other != table && std::find(other->parents.begin(), other->parents.end(), table->id) != other->parents.end();
+    });
+  };
+  while (!left.empty()) {
+    auto next = std::find_if_not(left.begin(), left.end(), is_parent);
+    if (next == left.end()) next = left.begin();
+    out.push_back(*next);
+    left.erase(next);
+  }
+  return out;
+}
+
 }  // namespace
 
 struct target::session {
@@ -183,7 +200,12 @@ struct target::session {
       at = write(matching, at);
       count += execute(doing);
     }
-    if (count != matching.rows.size())
+    if (count == matching.rows.size()) return;
+    // A foreign key of the table to itself may have removed some of them together with their parents.
+    bool left = r.op != operation::remove || count > matching.rows.size();
+    for (std::size_t from = 0; !left && from < matching.rows.size(); from += find_rows_max)
+      left = !find(matching, sql_writer::find::matching, from, std::min(from + find_rows_max, matching.rows.size()), doing).empty();
+    if (left)
       throw failure(failure_kind::internal, std::string(doing) + ": rows that matched under lock did not match when written");
   }
 };
@@ -261,7 +283,7 @@ void target::apply(const run& r, insert_mode mode, std::vector<std::uint32_t>& u
 }
 
 void target::truncate(std::span<const table_pair* const> tables) {
-  for (const table_pair* table : tables)
+  for (const table_pair* table : children_first(tables))
     session_->execute("DELETE FROM " + qualified_name(table->spoke), place("emptying", *table));
 }
 

@@ -720,6 +720,43 @@ TEST_P(mysql_target_rows, looks_rows_up_by_the_primary_key_only) {
   other->exec("ROLLBACK");
 }
 
+TEST_P(mysql_target_rows, an_update_leaves_columns_alone_that_the_server_would_set_by_itself) {
+  exec("CREATE TABLE t (id int PRIMARY KEY, n int, at datetime(6) DEFAULT CURRENT_TIMESTAMP(6) ON UPDATE CURRENT_TIMESTAMP(6),"
+       " seen timestamp NULL ON UPDATE CURRENT_TIMESTAMP)");
+  exec("INSERT INTO t VALUES (1, 1, '2020-01-01', '2020-01-01'), (2, 2, '2020-01-01', '2020-01-01'), (3, 3, '2020-01-01', '2020-01-01')");
+  table_pair p = load("t");
+  p.columns.pop_back();  // `seen` is not mapped
+  open();
+  const std::string stamp = "2020-01-01 00:00:00";
+  const auto set = [&](const std::string& id, const std::string& to) {
+    return std::pair<fields, fields>{{id, id, stamp}, {id, to, stamp}};
+  };
+  EXPECT_THAT(update(p, {1}, {}, {set("1", "11"), set("2", "12")}), IsEmpty());
+  EXPECT_THAT(update(p, {1}, {}, {set("3", "13")}), IsEmpty());
+  begin();
+  const columns n = {1};
+  EXPECT_TRUE(t->force(p, operation::update, store.add({"1", "11", stamp}), store.add({"1", "21", stamp}), n));
+  commit();
+  EXPECT_EQ(query("SELECT n FROM t ORDER BY id"), (sql_rows{{"21"}, {"12"}, {"13"}}));
+  EXPECT_EQ(scalar("SELECT COUNT(*) FROM t WHERE at = '2020-01-01' AND seen = '2020-01-01'"), "3");
+}
+
+TEST_P(mysql_target_rows, emptying_tables_goes_from_the_children_to_the_parents) {
+  exec("CREATE TABLE parent (id int PRIMARY KEY)");
+  exec("CREATE TABLE child (id int PRIMARY KEY, p int, FOREIGN KEY (p) REFERENCES parent (id))");
+  exec("CREATE TABLE grandchild (id int PRIMARY KEY, c int, FOREIGN KEY (c) REFERENCES child (id))");
+  exec("INSERT INTO parent VALUES (1)"), exec("INSERT INTO child VALUES (1, 1)"), exec("INSERT INTO grandchild VALUES (1, 1)");
+  table_pair parent = load("parent"), child = load("child"), grandchild = load("grandchild");
+  parent.id = 0, child.id = 1, grandchild.id = 2;
+  child.parents = {0}, grandchild.parents = {1};
+  open();
+  begin();
+  const table_pair* tables[] = {&parent, &child, &grandchild};
+  t->truncate(tables);
+  commit();
+  EXPECT_EQ(count("parent") + count("child") + count("grandchild"), "000");
+}
+
 INSTANTIATE_TEST_SUITE_P(each, mysql_target_rows, ::testing::ValuesIn(spoke_kinds()), spoke_name);
 
 }  // namespace
