@@ -40,7 +40,11 @@ void add_shared(CLI::App& app, options& o) {
   app.add_flag("--json", o.json, "answer in JSON");
 }
 
-int usage(console& c, const std::string& text, const std::string& todo) {
+int usage(console& c, bool json, const std::string& called, const std::string& text, const std::string& todo) {
+  if (json) {
+    return answer(c, called, exit_usage,
+                  {{"error", {{"code", "usage"}, {"text", text}, {"server_code", ""}, {"remedy", todo}, {"exit_code", exit_usage}}}});
+  }
   c.err << "duet: " << text << "\n  code: usage\n  to do: " << todo << std::endl;
   return exit_usage;
 }
@@ -127,9 +131,11 @@ int run_command_line(int argc, const char* const* argv, std::string_view version
     c.err << app.help() << std::flush;
     return exit_usage;
   }
+  const bool json = std::find(argv + 1, argv + argc, std::string_view("--json")) != argv + argc;  // also where nothing else is understood
+  const std::string word = argv[1][0] == '-' ? "" : observe::printable(argv[1]);
   const auto verbs = app.get_subcommands([](CLI::App*) { return true; });
   if (argv[1][0] != '-' && std::none_of(verbs.begin(), verbs.end(), [&](CLI::App* v) { return v->get_name() == argv[1]; }))
-    return usage(c, "there is no verb `" + observe::printable(argv[1]) + "`", "Use check, setup, run, status, conflicts, held or teardown; `duet --help` explains them.");
+    return usage(c, json, word, "there is no verb `" + word + "`", "Use check, setup, run, status, conflicts, held or teardown; `duet --help` explains them.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp& help) {
@@ -139,7 +145,7 @@ int run_command_line(int argc, const char* const* argv, std::string_view version
     c.out << "duet " << version << std::endl;
     return exit_fine;
   } catch (const CLI::ParseError& wrong) {
-    return usage(c, observe::printable(wrong.what()), "`duet" + (argv[1][0] == '-' ? std::string() : std::string(" ") + argv[1]) + " --help` shows what there is.");
+    return usage(c, json, word, observe::printable(wrong.what()), "`duet" + (word.empty() ? "" : " " + word) + " --help` shows what there is.");
   }
 
   if (called_below) call = called_below;

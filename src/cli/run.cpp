@@ -13,6 +13,7 @@
 #include <random>
 #include <thread>
 
+#include "cli/answer.hpp"
 #include "cli/log_format.hpp"
 #include "cli/preflight.hpp"
 #include "duet/failure.hpp"
@@ -131,6 +132,15 @@ void log_findings(const preflight& p, bool warnings_too) {
   }
 }
 
+// The log has said why.
+int not_started(const options& o, console& c, const preflight& p, int code) {
+  if (!o.json) return code;
+  auto document = findings_json(p.groups());
+  document["link"] = p.cfg.link;
+  document["result"] = "not_started";
+  return answer(c, "run", code, std::move(document));
+}
+
 void log_failure(const failure& f) {
   std::string remedy = f.remedy.empty() ? std::string(advice(f.kind)) : f.remedy;
   std::replace(remedy.begin(), remedy.end(), '\n', ' ');
@@ -164,13 +174,13 @@ bool examine(const options& o, const engines& e, std::stop_token stop, status_so
 
 }  // namespace
 
-int run(const options& o, const engines& e, console&) {
+int run(const options& o, const engines& e, console& c) {
   start_logging(o.log_level, o.log_json || o.json);
   signal_watch signals;
   auto p = std::make_unique<preflight>(o.config_file, e);
   if (!p->load()) {
     log_findings(*p, true);
-    return p->exit_code();
+    return not_started(o, c, *p, p->exit_code());
   }
   status_source shown(p->cfg);
   std::unique_ptr<observe::status_server> page;
@@ -186,7 +196,7 @@ int run(const options& o, const engines& e, console&) {
   log_findings(*p, true);
   if (const int code = p->exit_code(); code != exit_fine) {
     spdlog::error("not started: mend what is refused first; `duet check` shows all of it");
-    return code == exit_findings ? exit_refused : code;
+    return not_started(o, c, *p, code == exit_findings ? exit_refused : code);
   }
   p->home.reset();  // the hub makes its own
   p->spoke.reset();
@@ -206,7 +216,7 @@ int run(const options& o, const engines& e, console&) {
     link.run(signals.token(), o.take_over);
   } catch (const failure& f) {
     log_failure(f);
-    return exit_code(f.kind);
+    return o.json ? answer_failure(o, c, "run", f) : exit_code(f.kind);
   }
   const hub_status last = link.status();
   spdlog::info("link {}: stopped; rows applied: {} at the spoke, {} at home", p->cfg.link, last.home_to_spoke.rows.applied,

@@ -59,6 +59,18 @@ TEST_F(command_line, refuses_unknown_options_and_bad_values) {
   EXPECT_EQ(call({"--nonsense"}), 2);
 }
 
+TEST_F(command_line, answers_wrong_usage_in_json_too) {
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"sync", "--json"}, {"check", "--json", "--take-over"}, {"--json", "--nonsense"}}) {
+    EXPECT_EQ(call(words), 2);
+    EXPECT_THAT(err, IsEmpty());
+    const json told = json::parse(out);
+    EXPECT_EQ(told["verb"], words[0].starts_with('-') ? "" : words[0]);
+    EXPECT_EQ(told["exit_code"], 2);
+    EXPECT_EQ(told["error"]["code"], "usage");
+    EXPECT_THAT(told["error"]["remedy"].get<std::string>(), HasSubstr("--help"));
+  }
+}
+
 TEST_F(command_line, tells_version_and_help) {
   EXPECT_EQ(call({"--version"}), 0);
   EXPECT_EQ(out, "duet 9.8.7\n");
@@ -69,12 +81,18 @@ TEST_F(command_line, tells_version_and_help) {
 }
 
 TEST_F(command_line, of_a_missing_file_exits_with_2_for_every_verb) {
-  for (const char* v : {"check", "setup", "status", "teardown", "conflicts", "held"}) {
+  ::testing::internal::CaptureStderr();  // run's log
+  for (const char* v : {"check", "setup", "status", "teardown", "conflicts", "held", "run"}) {
     EXPECT_EQ(call({v, "-c", "/nowhere/duet.yaml"}), 2) << v;
-    EXPECT_THAT(out + err, HasSubstr("/nowhere/duet.yaml")) << v;
+    if (v != std::string("run")) {
+      EXPECT_THAT(out + err, HasSubstr("/nowhere/duet.yaml")) << v;
+    }
     EXPECT_EQ(call({v, "-c", "/nowhere/duet.yaml", "--json"}), 2) << v;
     EXPECT_EQ(json::parse(out)["exit_code"], 2) << v;
+    EXPECT_EQ(json::parse(out)["verb"], v);
+    EXPECT_THAT(out, HasSubstr("/nowhere/duet.yaml")) << v;
   }
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("/nowhere/duet.yaml"));
   EXPECT_THAT(order, IsEmpty());
 }
 
@@ -405,6 +423,10 @@ TEST_F(run_verb, exits_with_2_for_a_bad_file_and_with_4_when_check_refuses) {
   EXPECT_EQ(call({"run", "-c", "/nowhere/duet.yaml"}), 2);
   home.server = {{finding::level::refuse, "wal_level", "wal_level = replica", "ALTER SYSTEM\nrestart", "home"}};
   EXPECT_EQ(verb("run", {"--log-format", "json"}), 4);
+  EXPECT_THAT(out, IsEmpty());
+  EXPECT_EQ(verb("run", {"--json"}), 4);
+  EXPECT_EQ(json::parse(out)["result"], "not_started");
+  EXPECT_THAT(out, HasSubstr("wal_level"));
   const std::string log = ::testing::internal::GetCapturedStderr();
   EXPECT_THAT(log, HasSubstr("wal_level = replica [wal_level]; to do: ALTER SYSTEM restart"));
   EXPECT_EQ(log.find("s3cret"), std::string::npos);
