@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "duet/failure.hpp"
+#include "mysql/login_guard.hpp"
 
 namespace duet::mysql {
 
@@ -38,7 +39,8 @@ bool is_refused_login(unsigned error) {
     case 1251:  // authentication plugins
     case 1698:
     case 2059:
-    case 2061: return true;
+    case 2061:
+    case 5010: return true;  // a plugin that would send the password in clear
     default: return false;
   }
 }
@@ -79,8 +81,7 @@ struct free_result {
 void binlog_connection::close_mysql::operator()(st_mysql* m) const noexcept { mysql_close(m); }
 
 binlog_connection::binlog_connection() {
-  static const int ready = mysql_library_init(0, nullptr, nullptr);
-  if (ready != 0) throw failure(failure_kind::internal, "the MariaDB client library does not start");
+  register_login_guard();
 }
 
 binlog_connection::~binlog_connection() { close(); }
@@ -115,6 +116,9 @@ void binlog_connection::connect(const endpoint& to, const std::string& applicati
   mysql_options(m.get(), MYSQL_OPT_WRITE_TIMEOUT, &read_timeout_s);
   mysql_options(m.get(), MYSQL_SET_CHARSET_NAME, "utf8mb4");
   mysql_options4(m.get(), MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", application_name.c_str());
+  const char* guard = login_guard(tls && to.tls != tls_mode::prefer);
+  mysql_options(m.get(), MYSQL_DEFAULT_AUTH, guard);
+  mysql_options(m.get(), MARIADB_OPT_RESTRICTED_AUTH, guard);
   if (tls) {
     const my_bool yes = 1;
     mysql_options(m.get(), MYSQL_OPT_SSL_ENFORCE, &yes);

@@ -15,6 +15,8 @@
 #include <map>
 #include <mutex>
 
+#include "mysql/login_guard.hpp"
+
 namespace duet::mysql {
 namespace {
 
@@ -118,6 +120,7 @@ sql::ConnectOptionsMap options_of(const endpoint& at, const std::string& program
   std::map<::sql::SQLString, ::sql::SQLString> attributes;
   attributes["program_name"] = program_name;
   options["OPT_CONNECT_ATTR_ADD"] = attributes;
+  options["readDefaultFile"] = ::sql::SQLString(login_guard_file(tls && at.tls != tls_mode::prefer));
   if (tls) {
     options["sslEnforce"] = true;
     if (!at.tls_ca.empty()) options["sslCA"] = ::sql::SQLString(at.tls_ca);
@@ -263,6 +266,7 @@ failure_kind kind_of(int error, std::string_view sqlstate) {
     case 2061:
     case 3118:  // account locked
     case 4151:
+    case 5010:  // an authentication plugin that would send the password in clear
       return failure_kind::configuration;
 
     case 1051:
@@ -372,6 +376,7 @@ connection::connection(const endpoint& at, std::string program_name) {
   if ((at.tls == tls_mode::verify_ca || at.tls == tls_mode::verify_full) && at.tls_ca.empty())
     throw failure(failure_kind::configuration, doing + ": this TLS mode needs a CA file", {}, "tls: { ca: /path/to/ca.pem }");
   enter_thread();
+  register_login_guard();
   const std::vector<int> before = open_sockets();
   for (bool tls = tls_wanted;; tls = false) {
     try {
@@ -382,6 +387,8 @@ connection::connection(const endpoint& at, std::string program_name) {
       if (tls && at.tls == tls_mode::prefer && e.getErrorCode() == 2026) continue;  // the server has no TLS
       failure f = failure_of(e.getErrorCode(), e.getSQLState(), e.what(), doing);
       if (f.kind != failure_kind::configuration) f.kind = failure_kind::cannot_connect;
+      if (e.getErrorCode() == 2026 && f.remedy.empty())
+        f.remedy = "give the server a certificate (ssl_cert, ssl_key) that suits the TLS mode, or choose another mode";
       throw f;
     }
   }
@@ -397,13 +404,6 @@ connection::connection(const endpoint& at, std::string program_name) {
     if (row.text(4).find("NO_BACKSLASH_ESCAPES") == std::string::npos || row.text(5) != "utf8mb4")
       throw failure(failure_kind::configuration,
                     doing + ": the server does not accept the session's sql_mode and character set");
-    // The driver goes on in clear when the server says that it has no TLS, unless it verifies the name as well (verify-full).
-    if (tls_wanted && at.tls != tls_mode::prefer) {
-      result status = query("SHOW SESSION STATUS LIKE 'Ssl_cipher'", doing);
-      if (!status.next() || status.text(2).empty())
-        throw failure(failure_kind::cannot_connect, doing + ": the server does not speak TLS", {},
-                      "give the server a certificate (ssl_cert, ssl_key), or choose tls: { mode: disable }");
-    }
     find_socket(at, before);
   } catch (failure& f) {
     if (f.kind == failure_kind::connection_lost) f.kind = failure_kind::cannot_connect;

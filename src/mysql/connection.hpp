@@ -1,9 +1,6 @@
 // SQL connections to MySQL and MariaDB through Connector/C++, and the meaning of their errors. Private to this folder:
 // nothing outside sees cppconn. The binlog has its own connection (see source).
 //
-// `verify-ca` is not proof against somebody on the way who takes TLS out of the server's greeting: the driver then logs in
-// in clear, and only afterwards the session is refused. `verify-full` and `require` on a trusted network have no such gap.
-//
 // Traps of Connector/C++ 1.1 that this file keeps to itself: OPT_SSL_MODE is ignored (sslEnforce and sslCA work), results of
 // prepared statements throw on JSON (text protocol only here), reconnecting by itself would lose the session (never on).
 #pragma once
