@@ -30,6 +30,12 @@ std::string table_key(std::string_view database, std::string_view table) {
 
 [[noreturn]] void throw_history(std::string what) { throw failure(failure_kind::history_changed, std::move(what)); }
 
+// The event stays in the log: whatever made it must be mended, but a restart would stop at it again.
+std::string then_begin_anew(std::string mend) {
+  return std::move(mend) + "; then make the rows of both sides equal, and begin anew behind this place: duet teardown, duet setup";
+}
+constexpr const char* no_xa = "Duet cannot follow XA transactions: let the applications that write synced tables use ordinary ones";
+
 std::string where(std::uint64_t file, std::uint64_t offset) {
   return "binlog file " + std::to_string(file) + ", offset " + std::to_string(offset);
 }
@@ -336,7 +342,7 @@ void binlog_decoder::on_statement(const event_header& header, const query& q, bl
     case kind::rollback_to_savepoint:
       // Logged only when tables without transactions were written in it. What has gone out cannot be taken back.
       if (begun_) throw_unsupported("a transaction that changed synced tables was partly rolled back because it also wrote tables without transactions",
-                                    "ALTER TABLE ... ENGINE = InnoDB for the tables that these transactions write");
+                                    then_begin_anew("ALTER TABLE ... ENGINE = InnoDB for the tables that these transactions write"));
       if (s.is == kind::rollback) return close_group(out);
       return;
     case kind::xa_end: return;
@@ -348,7 +354,7 @@ void binlog_decoder::on_statement(const event_header& header, const query& q, bl
       const bool known = harmless_xa_.erase(name) > 0;
       if (s.is == kind::xa_commit && !known && !skipping_)
         throw_unsupported("an XA transaction was committed that may hold changes of synced tables",
-                          "Duet cannot follow XA transactions: let the applications that write synced tables use ordinary ones");
+                          then_begin_anew(no_xa));
       return close_group(out);
     }
     case kind::truncate:
@@ -357,12 +363,14 @@ void binlog_decoder::on_statement(const event_header& header, const query& q, bl
     case kind::remove_tables:
       for (const auto& name : s.tables)
         if (find_table(name.database, name.table) && !skipping_)
-          throw failure(failure_kind::schema_changed, "table " + name.database + "." + name.table + " was dropped, renamed or replaced at the spoke");
+          throw failure(failure_kind::schema_changed, "table " + name.database + "." + name.table + " was dropped, renamed or replaced at the spoke", {},
+                        then_begin_anew("see that the table is there under this name, with the columns that home has"));
       break;
     case kind::remove_database:
       for (const auto& t : mapping_->tables)
         if (t.spoke.schema == s.tables[0].database && !skipping_)
-          throw failure(failure_kind::schema_changed, "database " + t.spoke.schema + " was dropped at the spoke");
+          throw failure(failure_kind::schema_changed, "database " + t.spoke.schema + " was dropped at the spoke", {},
+                        then_begin_anew("create it again with its tables"));
       break;
     case kind::replace_rows:
     case kind::write:
@@ -372,7 +380,7 @@ void binlog_decoder::on_statement(const event_header& header, const query& q, bl
           throw failure(failure_kind::table_stopped, "ALTER TABLE moved rows in or out of " + t.spoke.schema + "." + t.spoke.name +
                                                          " without writing them to the binlog");
         throw_unsupported("a statement that names " + t.spoke.schema + "." + t.spoke.name + " stands in the binlog instead of its rows",
-                          "SET GLOBAL binlog_format = ROW, and let the applications connect again");
+                          then_begin_anew("SET GLOBAL binlog_format = ROW, and let the applications connect again"));
       }
       break;
     case kind::other: break;
@@ -394,7 +402,7 @@ void binlog_decoder::on_xa_prepare(std::string_view body, block_writer& out) {
   if (one_phase) return close_group(out);  // XA COMMIT ... ONE PHASE: an ordinary commit
   if (begun_)
     throw_unsupported("an XA transaction changes synced tables",
-                      "Duet cannot follow XA transactions: let the applications that write synced tables use ordinary ones");
+                      then_begin_anew(no_xa));
   const std::uint32_t format = r.u32_le(), global = r.u32_le(), branch = r.u32_le();
   constexpr char hex[] = "0123456789abcdef";
   std::string name = "X'";
@@ -448,9 +456,9 @@ void binlog_decoder::on_rows(event_type type, std::string_view body, block_write
   if (table.is == known_table::role::ignored || skipping_) return;
   if (type == event_type::partial_update_rows) {
     if (table.is == known_table::role::mapped && out.in_transaction() && out.is_ours()) {
-      throw_unsupported("our own transaction was logged with partial JSON", "SET GLOBAL binlog_row_value_options = ''");
+      throw_unsupported("our own transaction was logged with partial JSON", then_begin_anew("SET GLOBAL binlog_row_value_options = ''"));
     }
-    throw_unsupported("a JSON column was logged as a partial update", "SET GLOBAL binlog_row_value_options = '', and let the applications connect again");
+    throw_unsupported("a JSON column was logged as a partial update", then_begin_anew("SET GLOBAL binlog_row_value_options = '', and let the applications connect again"));
   }
   rows_event event = decode_rows_event(type, body);
   if (event.is_compressed) event.rows = inflate_maria(event.rows, inflated_);
@@ -460,6 +468,11 @@ void binlog_decoder::on_rows(event_type type, std::string_view body, block_write
   if (begun_ && out.is_ours()) return out.count_echo(decoder.count_rows(event));
   ensure_begun(out);
   if (!decoder.table().flows_from(side::spoke)) return out.count_filtered(decoder.count_rows(event));
+  if (needs_names_ && !decoder.has_names())
+    throw failure(failure_kind::configuration,
+                  "the binlog does not name the columns of " + decoder.table().spoke.schema + "." + decoder.table().spoke.name +
+                      ": after a change of the table, values could end in other columns",
+                  {}, then_begin_anew("SET GLOBAL binlog_row_metadata = FULL"));
   decoder.decode(event, out);
 }
 

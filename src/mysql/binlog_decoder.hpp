@@ -36,6 +36,9 @@ class binlog_decoder {
   binlog_decoder(const mapping&, std::string link);
   ~binlog_decoder();
 
+  // From now on changes in a log that does not name its columns are refused: after ALTER TABLE they could be misread.
+  void require_column_names() { needs_names_ = true; }
+
   // What comes next is the stream of a dump that was asked for from dump_offset() in the file of `from`.
   void start(log_position from);
   std::uint32_t dump_offset() const { return dump_offset_; }
@@ -81,6 +84,7 @@ class binlog_decoder {
 
   const mapping* mapping_;
   std::string link_;
+  bool needs_names_ = false;
   std::unordered_map<std::string, const table_pair*> tables_;  // by database, zero byte, table
 
   // of the stream

@@ -240,6 +240,7 @@ row_decoder::form row_decoder::form_of(const wire_column& wire, const column_typ
 
 row_decoder::row_decoder(const table_map& m, const table_pair& table) : table_(&table), walker_(layouts_of(m, table.spoke)) {
   const auto& schema = table.spoke.columns;
+  has_names_ = m.columns.empty() || !m.columns.front().name.empty();
   if (m.columns.size() != schema.size()) {
     mismatch_ = "it has " + std::to_string(m.columns.size()) + " columns instead of " + std::to_string(schema.size());
     return;

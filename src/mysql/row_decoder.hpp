@@ -62,6 +62,7 @@ class row_decoder {
   row_decoder(const table_map&, const table_pair&);
 
   const table_pair& table() const { return *table_; }
+  bool has_names() const { return has_names_; }  // the log names the columns: binlog_row_metadata was FULL
   std::uint32_t count_rows(const rows_event& e) const { return walker_.count_rows(e); }
 
   // Writes one change per row. Throws schema_changed if the table is not as the mapping has it, unsupported_log if the
@@ -93,6 +94,7 @@ class row_decoder {
 
   const table_pair* table_;
   row_walker walker_;
+  bool has_names_ = false;
   std::string mismatch_;  // what differs from the mapping; empty: nothing
   std::vector<column_plan> columns_;
   std::vector<raw_value> before_;  // of the row at hand, by cell

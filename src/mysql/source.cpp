@@ -24,7 +24,9 @@ bool contains(std::string_view text, std::string_view part) { return text.find(p
 }  // namespace
 
 source::source(const endpoint& spoke, std::string link, const mapping& m, std::string application_name)
-    : spoke_(spoke), application_name_(std::move(application_name)), server_id_(replica_id(link)), decoder_(m, std::move(link)) {}
+    : spoke_(spoke), application_name_(std::move(application_name)), server_id_(replica_id(link)), decoder_(m, std::move(link)) {
+  decoder_.require_column_names();
+}
 
 void source::start(log_position from) {
   packet_ = {};

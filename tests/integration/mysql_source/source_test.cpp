@@ -418,6 +418,56 @@ std::vector<std::string> kinds_with_tls() {
   return kinds;
 }
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(mysql_source_over_tls);
+TEST_P(mysql_source, a_log_that_does_not_name_the_columns_is_refused_with_the_setting_that_does) {
+  exec("CREATE TABLE other (id int PRIMARY KEY)");
+  const log_position before = end();
+  exec("SET GLOBAL binlog_row_metadata = MINIMAL");
+  exec("INSERT INTO other VALUES (1)");
+  exec("SET GLOBAL binlog_row_metadata = FULL");
+  exec("INSERT INTO item VALUES (1, 'named')");
+  source_->start(before);
+  ASSERT_NO_FATAL_FAILURE(read_to(end())) << "a table that is not synced";
+  EXPECT_NE(text().find("named"), std::string::npos);
+  exec("SET GLOBAL binlog_row_metadata = MINIMAL");
+  exec("INSERT INTO item VALUES (2, 'nameless')");
+  try {
+    read_to(end());
+    ADD_FAILURE() << "not refused";
+  } catch (const failure& f) {
+    EXPECT_EQ(f.kind, failure_kind::configuration);
+    EXPECT_NE(f.remedy.find("SET GLOBAL binlog_row_metadata = FULL"), std::string::npos) << f.remedy;
+  }
+}
+
+TEST_P(mysql_source, what_every_restart_would_stop_at_is_passed_by_a_new_setup_and_the_remedy_says_so) {
+  const auto refused_at = [&](const std::vector<std::string>& statements) {
+    const log_position before = end();
+    const auto session = server_->session("shop");
+    for (const auto& sql : statements) session->exec(sql);
+    for (int again : {1, 2}) {
+      source_ = make_source();
+      forget();
+      try {
+        source_->start(before);
+        read_to(end());
+        ADD_FAILURE() << "not refused, try " << again;
+      } catch (const failure& f) {
+        EXPECT_NE(f.remedy.find("duet teardown, duet setup"), std::string::npos) << f.what() << ": " << f.remedy;
+      }
+    }
+    source_ = make_source();
+    forget();
+    source_->start(end());  // as after a new setup
+    exec("INSERT INTO item VALUES (9, 'goes on')");
+    ASSERT_NO_FATAL_FAILURE(read_to(end()));
+    EXPECT_NE(text().find("goes on"), std::string::npos);
+    exec("DELETE FROM item");
+  };
+  refused_at({"SET SESSION binlog_format = STATEMENT", "INSERT INTO item VALUES (1, 'by statement')"});
+  refused_at({"XA START 'a'", "INSERT INTO item VALUES (2, 'xa')", "XA END 'a'", "XA PREPARE 'a'", "XA COMMIT 'a'"});
+  refused_at({"CREATE TABLE item_new LIKE item", "RENAME TABLE item TO item_old, item_new TO item"});
+}
+
 INSTANTIATE_TEST_SUITE_P(each, mysql_source_over_tls, ::testing::ValuesIn(kinds_with_tls()), testing::spoke_name);
 
 }  // namespace
