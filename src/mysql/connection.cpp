@@ -330,6 +330,7 @@ failure_kind kind_of(int error, std::string_view sqlstate) {
     case 3854:
     case 4025:
     case 4038:
+    case 6575:  // MySQL 9.6: a cascade that goes deeper than the server follows it
       return failure_kind::row_refused;
     default:
       break;

@@ -30,8 +30,12 @@ bool has_blind_columns(const table_pair& t) {
   return std::any_of(t.columns.begin(), t.columns.end(), [](const column_pair& c) { return !c.key && !c.guarded; });
 }
 
-// A row that others refer to, or that refers to one that is not there.
-bool is_foreign_key(const failure& f) { return f.server_code == "1451" || f.server_code == "1452" || f.server_code == "23503"; }
+// A row that others refer to, or that refers to one that is not there, or whose children go too deep for a cascade.
+bool is_foreign_key(const failure& f) {
+  for (const char* code : {"1451", "1452", "6575", "23503"})
+    if (f.server_code == code) return true;
+  return false;
+}
 
 bool changes_keys(const run& r) {
   return std::any_of(r.columns.begin(), r.columns.end(), [&](std::uint16_t c) { return r.table->columns[c].key; });

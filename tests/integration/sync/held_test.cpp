@@ -135,6 +135,28 @@ TEST_P(held, a_refused_row_waits_with_its_reason_and_later_changes_wait_behind_i
   EXPECT_THAT(logs(), Not(HasSubstr("secret")));
 }
 
+TEST_P(held, rows_that_a_trigger_at_home_stumbles_over_or_keeps_off_wait_while_others_flow) {
+  at_home("CREATE FUNCTION watch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+          " IF new.note = 'stumble' THEN PERFORM 1 FROM nosuchtable; END IF;"
+          " IF new.note = 'keep off' THEN RETURN NULL; END IF; RETURN new; END $$;"
+          "CREATE TRIGGER watch BEFORE INSERT OR UPDATE ON item FOR EACH ROW EXECUTE FUNCTION watch()");
+  std::string many;
+  for (int i = 1000; i < 1300; ++i) many += "(" + std::to_string(i) + ", 1, 'fine'), ";
+  at_spoke("INSERT INTO item (id, n, note) VALUES " + many + "(2, 1, 'stumble'), (4, 1, 'keep off')");
+  at_spoke("INSERT INTO item (id, n, note) VALUES (6, 1, 'keep off')");
+  at_spoke("INSERT INTO item (id, n, note) VALUES (8, 1, 'fine')");
+  at_spoke("UPDATE item SET note = 'keep off' WHERE id = 8");
+  settle(*hub_);
+  if (HasFatalFailure()) return;
+  EXPECT_EQ(at_home("SELECT count(*), count(*) FILTER (WHERE note = 'fine'), min(id) FROM item"), (sql_rows{{"301", "301", "8"}}));
+  const auto waiting = held_at(false);
+  ASSERT_EQ(waiting.size(), 4u);
+  std::map<std::string, std::string> reasons;
+  for (const auto& w : waiting) reasons[w.key["id"].get<std::string>()] = w.reason;
+  EXPECT_THAT(reasons["2"], HasSubstr("PL/pgSQL function"));
+  for (const char* id : {"4", "6", "8"}) EXPECT_THAT(reasons[id], HasSubstr("trigger")) << id;
+}
+
 TEST_P(held, values_that_do_not_exist_at_the_other_side_or_are_too_long_wait) {
   at_home("INSERT INTO item (id, code) VALUES (30, 'secret code that is too long')");
   at_home("INSERT INTO item (id, day) VALUES (31, 'infinity'), (32, '2024-02-29'), (33, '-infinity'), (34, '0044-03-15 BC')");
