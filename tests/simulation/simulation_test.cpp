@@ -93,7 +93,8 @@ plan varied(std::uint64_t seed) {
 TEST(simulation, both_sides_end_equal_under_any_rule_and_any_crash) {
   const std::uint64_t one = number_from("DUET_SEED", 0);
   const std::uint64_t runs = number_from("DUET_RUNS", one ? 1 : std::getenv("DUET_LONG") ? 1'000'000 : 200'000);
-  const std::uint64_t first = one ? one : 1 + std::random_device{}() % 1'000'000'000ull;
+  // The same runs each time, but for the long form: a change that breaks one is found by whoever made it.
+  const std::uint64_t first = one ? one : std::getenv("DUET_LONG") ? 1 + std::random_device{}() % 1'000'000'000ull : 1;
   const outcome o = run_all(first, runs, varied);
   std::printf("%llu runs from seed %llu, %llu conflicts decided\n", static_cast<unsigned long long>(o.runs), static_cast<unsigned long long>(first),
               static_cast<unsigned long long>(o.conflicts));
