@@ -78,6 +78,10 @@ class bench {
     for (const met_write& w : met_) in |= meeting(change_.fields, w.fields, policy_.deltas);
     return in;
   }
+  // What was met is the spoke's own earlier writes, which had won before: nobody's write is lost.
+  bool only_against_itself(field_set in) const {
+    return std::none_of(met_.begin(), met_.end(), [&](const met_write& w) { return meets(w, in) && w.wrote == side::home; });
+  }
   bool existence_met() const {
     return std::any_of(met_.begin(), met_.end(), [](const met_write& w) { return (w.fields & existence) != 0; });
   }
@@ -89,10 +93,6 @@ class bench {
     for (const met_write& w : met_)
       if (meets(w, in)) last = std::max(last, moment_of(w.time_us, w.wrote, grain_us_));
     return last;
-  }
-  // What was met is the spoke's own earlier writes, which had won before: nobody's write is lost.
-  bool only_against_itself(field_set in) const {
-    return std::none_of(met_.begin(), met_.end(), [&](const met_write& w) { return meets(w, in) && w.wrote == side::home; });
   }
   verdict by_commit_time(field_set in) const { return last_met(in) < now_ ? verdict::spoke : verdict::home; }
   verdict latest(field_set in) const {
@@ -198,7 +198,7 @@ decision decide(const table_pair& table, const incoming& change, const owned_row
   }
 
   d.met = policy.all();
-  d.recorded = std::any_of(met.begin(), met.end(), [](const met_write& w) { return w.fields != 0 && w.wrote == side::home; });
+  d.recorded = !b.only_against_itself(~field_set{0});
   if (change.key_changed) {
     const verdict v = b.by(policy.rule, ~field_set{0});
     if (v == verdict::home) return settle(v, name(policy.rule)), std::move(d);
@@ -212,6 +212,12 @@ decision decide(const table_pair& table, const incoming& change, const owned_row
   if (change.op == operation::remove && !current.found) {  // deleted on both sides: of no consequence
     d.recorded = false;
     return settle(verdict::spoke, "both deleted"), std::move(d);
+  }
+
+  if (!d.recorded && change.op == operation::update && current.found) {  // what home wrote besides, in other fields, stays
+    d.does = action::update;
+    take_changed(table, change, ~field_set{0}, d.write, d.add);
+    return settle(verdict::spoke, "own write"), std::move(d);
   }
 
   const bool update_against_delete = change.op == operation::remove ? !b.existence_met() : !current.found;
