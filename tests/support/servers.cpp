@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <fstream>
@@ -131,17 +132,19 @@ endpoint private_server::endpoint_of(const std::string& database) const {
 
 sql_rows private_server::query(const std::string& sql, const std::string& database) {
   std::scoped_lock lock(sessions_mutex_);
-  for (std::size_t i = 0; i < sessions_.size(); ++i) {
-    if (sessions_[i].first != database) continue;
-    try {
-      return sessions_[i].second->query(sql);
-    } catch (const sql_error& e) {
-      if (e.code == "connection") sessions_.erase(sessions_.begin() + static_cast<std::ptrdiff_t>(i));
-      throw;
-    }
+  const auto found = std::find_if(sessions_.begin(), sessions_.end(), [&](const auto& s) { return s.first == database; });
+  if (found == sessions_.end()) {
+    if (sessions_.size() == most_sessions) sessions_.erase(sessions_.begin());
+    sessions_.emplace_back(database, connect(endpoint_of(database)));
+  } else {
+    std::rotate(found, found + 1, sessions_.end());  // the last used one stands last
   }
-  sessions_.emplace_back(database, connect(endpoint_of(database)));
-  return sessions_.back().second->query(sql);
+  try {
+    return sessions_.back().second->query(sql);
+  } catch (const sql_error& e) {
+    if (e.code == "connection") sessions_.pop_back();
+    throw;
+  }
 }
 
 std::optional<std::string> private_server::scalar(const std::string& sql, const std::string& database) {

@@ -54,7 +54,7 @@ class private_server {
   void sigcont();
   void set_options(std::vector<std::string> options) { options_ = std::move(options); }  // from the next start on
 
-  // On a session of this object, kept open per database. From any thread, one at a time.
+  // On a session of this object, kept open for each of the databases used last. From any thread, one at a time.
   sql_rows query(const std::string& sql, const std::string& database = "");
   void exec(const std::string& sql, const std::string& database = "") { query(sql, database); }
   std::optional<std::string> scalar(const std::string& sql, const std::string& database = "");
@@ -78,6 +78,7 @@ class private_server {
   std::uint16_t port_;
   pid_t pid_ = -1;
   std::unique_ptr<child_process> watcher_;  // stops the server should this process be killed
+  static constexpr std::size_t most_sessions = 8;  // a program of many tests makes more databases than a server takes clients
   std::mutex sessions_mutex_;
   std::vector<std::pair<std::string, std::unique_ptr<sql_session>>> sessions_;
 };

@@ -77,6 +77,14 @@ TEST(private_postgres, that_can_not_start_says_why) {
   }
 }
 
+TEST(private_postgres, is_asked_in_more_databases_than_it_takes_clients) {
+  private_postgres server({"-c", "max_connections=16", "-c", "max_wal_senders=2"});
+  for (int i = 0; i < 24; ++i) {
+    const auto database = server.make_database();
+    EXPECT_EQ(server.scalar("SELECT current_database()", database), database);
+  }
+}
+
 TEST(private_server, ends_with_a_test_program_that_is_killed) {
   temporary_folder folder("orphan");
   const std::string note = folder.file("note");
