@@ -24,6 +24,10 @@ class source {
   // The log up to `released` is no longer needed by us. Sent with the next message to the server, at the latest after 1 s.
   virtual void release(log_position released) = 0;
 
+  // The end of reading, when there is time for one: the server is told at once what it may forget, so that the next start
+  // need not read it again. Nothing may be read afterwards. Never throws: what could not be said is read again.
+  virtual void finish(log_position) noexcept {}
+
   // Called at least once a second while the reader can't take more data (back-pressure), so that the server keeps us.
   virtual void keep_alive() = 0;
 

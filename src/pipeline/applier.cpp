@@ -68,7 +68,10 @@ void applier::work(std::stop_token stop, std::chrono::milliseconds drain_limit) 
       if (deadline && (give_up_ || clock::now() > *deadline)) break;
       if (!step(deadline ? 20ms : 100ms) && deadline) break;
     }
-    if (!in_transaction_ && !give_up_) finish_batch();
+    if (!in_transaction_ && !give_up_) {
+      finish_batch();
+      heartbeat(true);
+    }
   } catch (const stopping&) {
   }
   if (open_) target_.rollback();
@@ -437,10 +440,10 @@ void applier::release_blocks(bool keep_current) {
   if (keep_current) retained_.push_back(block_);
 }
 
-void applier::heartbeat() {
+void applier::heartbeat(bool at_once) {
   if (open_ || in_transaction_ || !planner_.empty() || !holds_.empty()) return;
   if (!link_.log_is_known[0] || !link_.log_is_known[1]) return;
-  if (clock::now() - last_commit_ < std::chrono::seconds(config_.tune.heartbeat_s)) return;
+  if (!at_once && clock::now() - last_commit_ < std::chrono::seconds(config_.tune.heartbeat_s)) return;
   const bool news = heartbeat_due_ && (done_ != control_.position || seen_ != control_.floor);
   // Where others fill a log, both control rows must follow, or it could never be released: first the position, then, when
   // that has come back, the other side's floor. Neither is an answer to the other: each takes that much of foreign log.

@@ -63,7 +63,8 @@ class applier {
   applier(side to, target&, const mapping&, const config&, change_ring&, causality::write_index& their_writes, link_state&,
           control_row committed, const std::vector<std::pair<std::string, std::uint64_t>>& held_tokens, follower, log_position decisions_from);
 
-  // Applies until stop is requested and what has been read is written, or `drain_limit` has passed.
+  // Applies until stop is requested and what has been read is written, or `drain_limit` has passed. Drained, it leaves the
+  // control row up to date, so that the next start reads little again.
   void work(std::stop_token, std::chrono::milliseconds drain_limit);
 
   // From any thread: when stop is requested, do not drain.
@@ -156,7 +157,7 @@ class applier {
   void after_taking();
   void after_commit(const control_row&);
   void release_blocks(bool keep_current);
-  void heartbeat();
+  void heartbeat(bool at_once = false);
   control_row next_control() const;
 
   const side to_, from_;

@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
@@ -22,14 +23,19 @@ using clock = std::chrono::steady_clock;
 
 namespace {
 
-constexpr auto drain_limit = 8s;
+constexpr auto drain_limit = 4s;  // of each side, one after the other
+constexpr auto last_read_limit = 1s;
 constexpr auto pause_max = 10s;
+
+// A log is released only as far as the round trip is durable: applied there, and the echo's floor committed here.
+log_position releasable(const lane& l, const lane& back) { return std::min(l.applying->position(), back.applying->floor()); }
 
 // The lanes between a start and the next one, with their threads. Destruction stops and joins.
 struct running {
   explicit running(std::unique_ptr<lanes> l) : both(std::move(l)) {}
   std::unique_ptr<lanes> both;
   std::vector<std::jthread> readers, appliers;
+  std::atomic<bool> applied[2] = {};  // by the log's side: its applier has ended
 };
 
 }  // namespace
@@ -71,6 +77,7 @@ struct hub::state {
 
   void start(bool take_over);
   void stop(bool drain);
+  void drain(lane& down, lane& up);
   void supervise(std::stop_token);
 };
 
@@ -92,11 +99,10 @@ void hub::state::start(bool take_over) {
     told.epoch = opened->epoch;
     now = std::make_unique<running>(std::move(opened));
   }
-  // A log is released only as far as the round trip is durable: applied there, and the echo's floor committed here.
-  auto run_reader = [this](lane& l, const pipeline::applier& forth, const pipeline::applier& back) {
-    return std::jthread([this, &l, &forth, &back](std::stop_token stop) {
+  auto run_reader = [this](lane& l, const lane& back) {
+    return std::jthread([this, &l, &back](std::stop_token stop) {
       try {
-        l.reading->run(stop, [&] { return std::min(forth.position(), back.floor()); });
+        l.reading->run(stop, [&] { return releasable(l, back); });
       } catch (...) {
         if (!stop.stop_requested()) break_with(std::current_exception());
       }
@@ -109,33 +115,63 @@ void hub::state::start(bool take_over) {
       } catch (...) {
         break_with(std::current_exception());
       }
+      now->applied[static_cast<int>(l.from)] = true;
     });
   };
   lane &down = now->both->home_to_spoke, &up = now->both->spoke_to_home;
-  now->readers.push_back(run_reader(down, *down.applying, *up.applying));
-  now->readers.push_back(run_reader(up, *up.applying, *down.applying));
+  now->readers.push_back(run_reader(down, up));
+  now->readers.push_back(run_reader(up, down));
   now->appliers.push_back(run_applier(down));
   now->appliers.push_back(run_applier(up));
 }
 
 void hub::state::stop(bool drain) {
   if (!now) return;
-  // Draining, the readers stop first and the appliers write what has been read; a decision that still waits for a log
-  // is given up and taken again after the next start.
-  lane* const lanes_now[] = {&now->both->home_to_spoke, &now->both->spoke_to_home};
-  for (auto& t : now->readers) t.request_stop();
-  for (lane* l : lanes_now) l->log->interrupt();
-  if (!drain)
+  lane &down = now->both->home_to_spoke, &up = now->both->spoke_to_home;
+  lane* const lanes_now[] = {&down, &up};
+  if (drain) {
+    this->drain(down, up);
+  } else {
+    for (auto& t : now->readers) t.request_stop();
     for (lane* l : lanes_now) {
+      l->log->interrupt();
       l->applying->give_up();
       l->other_side->interrupt();
     }
-  for (auto& t : now->appliers) t.request_stop();
+    for (auto& t : now->appliers) t.request_stop();
+  }
   now->readers.clear();
   now->appliers.clear();
   std::lock_guard lock(mutex);
   for (lane* l : lanes_now) before[static_cast<int>(l->from)] += l->applying->counters();
   now.reset();
+}
+
+// The readers stop and the appliers write what has been read; a decision that still waits for a log is given up and taken
+// again after the next start. Home is done first and its last control row is read back, so that the spoke's says how much home
+// has of its log, and home's log is released that far: the next start finds its place at once.
+void hub::state::drain(lane& down, lane& up) {
+  const auto until = [](clock::time_point limit, const auto& done) {
+    while (!done() && clock::now() < limit) std::this_thread::sleep_for(5ms);
+    return done();
+  };
+  const auto end_of = [&](lane& l) {
+    const auto i = static_cast<std::size_t>(l.from);
+    now->readers[i].request_stop();
+    now->appliers[i].request_stop();
+    if (!until(clock::now() + drain_limit + 200ms, [&] { return now->applied[i].load(); })) {  // its server does not answer
+      l.applying->give_up();
+      l.other_side->interrupt();
+    }
+    now->appliers[i].join();
+  };
+  end_of(up);
+  until(clock::now() + last_read_limit, [&] { return down.reading->seen() >= up.applying->position() || now->applied[0]; });
+  end_of(down);
+  for (lane* l : {&down, &up}) {
+    if (until(clock::now() + last_read_limit, [&] { return l->reading->left(); })) l->log->finish(releasable(*l, l == &down ? up : down));
+    else l->log->interrupt();
+  }
 }
 
 void hub::state::supervise(std::stop_token stop) {

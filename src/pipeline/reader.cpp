@@ -22,7 +22,8 @@ bool same_cells(const change_record& r) {
 
 reader::reader(side from, source& s, const mapping& m, causality::write_index& local_writes, change_ring& ring, held_keys& held, reader_start start)
     : from_(from), source_(s), mapping_(m), local_writes_(local_writes), ring_(ring), held_(held), writer_(*this), start_(start.from),
-      applied_(start.applied), seen_(start.seen), epoch_(start.epoch), counter_(start.counter) {}
+      applied_(start.applied), seen_(start.seen), epoch_(start.epoch), counter_(start.counter),
+      told_seen_(start.seen.value) {}
 
 void reader::start() { source_.start(start_); }
 
@@ -48,6 +49,7 @@ void reader::run(std::stop_token stop, const std::function<log_position()>& rele
     }
   } catch (const stopping&) {
   }
+  left_.store(true, std::memory_order_release);
 }
 
 change_block& reader::next(change_block* full) {
@@ -106,6 +108,7 @@ void reader::stamp(change_block& block) {
     }
   }
   local_writes_.add(entries_, read_up_to);
+  told_seen_.store(seen_.value, std::memory_order_release);
 }
 
 // `duet held resolve` writes to home beside the hub, in a transaction of ours that the hub's own applier knows nothing of. The

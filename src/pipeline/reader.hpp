@@ -38,6 +38,9 @@ class reader : private block_supply {
 
   // Reads until stop is requested. `released` says how much of this log is no longer needed by anyone.
   void run(std::stop_token, const std::function<log_position()>& released);
+  // What the log's side has seen of the other log, as far as this log has been read. Any thread.
+  log_position seen() const { return {told_seen_.load(std::memory_order_acquire)}; }
+  bool left() const { return left_.load(std::memory_order_acquire); }  // run() has returned because it was asked to; any thread
 
  private:
   change_block& next(change_block* full) override;
@@ -63,6 +66,8 @@ class reader : private block_supply {
   std::vector<causality::write_index::entry> entries_;
   base::arena scratch_;
   bool unflushed_ = false;
+  std::atomic<std::uint64_t> told_seen_;
+  std::atomic<bool> left_{false};
 };
 
 }  // namespace duet::pipeline

@@ -17,6 +17,7 @@ using namespace std::chrono_literals;
 
 constexpr auto status_interval = 1s;
 constexpr auto slot_wait_max = 5s;
+constexpr auto end_wait_max = 500ms;
 constexpr std::size_t xlog_data_header = 1 + 8 + 8 + 8;
 constexpr std::int64_t postgres_epoch_us = 946'684'800'000'000;
 
@@ -259,6 +260,29 @@ void replication_stream::report_status() {
   confirmed_ = std::max(confirmed_, flushed);
   reply_asked_ = false;
   status_due_ = std::chrono::steady_clock::now() + status_interval;
+}
+
+// A connection that is closed over unread data takes what the server has not read yet with it: the report would be lost. So
+// the server is asked to end the stream, and what it still sends is thrown away.
+void replication_stream::finish() noexcept {
+  if (!connection_) return;
+  try {
+    report_status();
+    if (PQputCopyEnd(connection_.get(), nullptr) != 1 || PQflush(connection_.get()) < 0) return;
+    const auto give_up = std::chrono::steady_clock::now() + end_wait_max;
+    for (auto left = end_wait_max; left > 0ms; left = std::chrono::ceil<std::chrono::milliseconds>(give_up - std::chrono::steady_clock::now())) {
+      char* raw = nullptr;
+      const int size = PQgetCopyData(connection_.get(), &raw, 1);
+      data_.reset(raw);
+      if (size < 0) break;
+      if (size > 0) continue;
+      pollfd p{PQsocket(connection_.get()), POLLIN, 0};
+      ::poll(&p, 1, static_cast<int>(left.count()));
+      if (!PQconsumeInput(connection_.get())) break;
+    }
+  } catch (const failure&) {  // the server is gone: it will be told by the next start
+  }
+  close();
 }
 
 }  // namespace duet::postgres

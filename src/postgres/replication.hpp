@@ -55,6 +55,7 @@ class replication_stream {
   void report_status_if_due() {
     if (reply_asked_ || std::chrono::steady_clock::now() >= status_due_) report_status();
   }
+  void finish() noexcept;  // a last report, and the stream is ended in order; waits half a second at most
   // What the server is told: received up to here; never needed again before there.
   void set_received(log_position p) { received_ = std::max(received_, p); }
   void set_released(log_position p) { released_ = std::max(released_, p); }

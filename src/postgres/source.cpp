@@ -80,6 +80,11 @@ bool source::read(block_writer& writer, std::chrono::milliseconds wait) {
 
 void source::release(log_position released) { state_->stream.set_released(released); }
 
+void source::finish(log_position released) noexcept {
+  state_->stream.set_released(released);
+  state_->stream.finish();
+}
+
 // May be called from within read(), by the writer that waits for room: the message at hand stays. What the server sends
 // meanwhile need not be read: it is content with a status each second.
 void source::keep_alive() { state_->stream.report_status_if_due(); }

@@ -21,6 +21,7 @@ class source final : public duet::source {
   void start(log_position from) override;
   bool read(block_writer&, std::chrono::milliseconds wait) override;
   void release(log_position released) override;
+  void finish(log_position released) noexcept override;
   void keep_alive() override;
   log_position read_up_to() const override;
   void interrupt() noexcept override;

@@ -119,8 +119,14 @@ target::session::session(const endpoint& at, const std::string& link, user used_
 // Our side of the connection ends at once, so that whoever waits for it wakes up; then the server is told.
 void target::session::interrupt() noexcept {
   shutdown(PQsocket(connection_.get()), SHUT_RDWR);
-  char why_not[256];
-  if (cancel_) PQcancel(cancel_.get(), why_not, sizeof why_not);
+  if (!cancel_) return;
+  try {  // a server that stands still takes the request and does not answer: nobody waits for it
+    std::thread([request = std::move(cancel_)] {
+      char why_not[256];
+      PQcancel(request.get(), why_not, sizeof why_not);
+    }).detach();
+  } catch (const std::system_error&) {  // no thread to be had: the statement ends when the server sees that we are gone
+  }
 }
 
 void target::session::prepare_fixed_statements() {

@@ -153,3 +153,42 @@ TEST_P(outage, a_commit_whose_answer_is_lost_is_done_once) {
   EXPECT_GE(hub()["restarts"].get<int>(), 4);
   expect_all_there(load);
 }
+
+TEST_P(outage, a_stop_in_order_leaves_nothing_to_be_read_again) {
+  set_up();
+  start();
+  at_home("INSERT INTO kv SELECT i, 0, 'x' FROM generate_series(1, 5000) i");
+  const auto end = at_home("SELECT pg_current_wal_insert_lsn()").at(0).at(0).value();
+  ASSERT_TRUE(eventually([&] { return at_spoke("SELECT count(*) FROM kv") == sql_rows{{"5000"}}; }, 60s)) << hub_->output();
+  std::this_thread::sleep_for(500ms);  // what came back has been read; the hub's own row at home would follow in ten seconds
+  stop_hub();
+  if (HasFatalFailure()) return;
+  EXPECT_EQ(at_home("SELECT confirmed_flush_lsn > '" + end + "'::pg_lsn - 10000 FROM pg_replication_slots WHERE slot_name = 'duet_" + link_ + "'"), sql_rows{{"t"}});
+  start();
+  settle(*hub_);
+  if (HasFatalFailure()) return;
+  EXPECT_LT(hub()["lanes"]["spoke_to_home"]["rows"]["read"].get<int>(), 5000) << "the echo is read a second time";
+  expect_equal();
+}
+
+TEST_P(outage, a_stop_does_not_wait_for_a_server_that_stands_still) {
+  set_up();
+  for (private_server* frozen : {static_cast<private_server*>(&spoke()), static_cast<private_server*>(&home())}) {
+    start();
+    settle(*hub_);
+    if (HasFatalFailure()) return;
+    frozen->sigstop();
+    if (frozen == &spoke()) at_home("INSERT INTO kv VALUES (1, 0, 'waits')");
+    else at_spoke("INSERT INTO kv VALUES (2, 0, 'waits')");
+    std::this_thread::sleep_for(300ms);
+    hub_->signal(SIGTERM);
+    const auto code = hub_->wait(10s);
+    frozen->sigcont();
+    ASSERT_TRUE(code) << "it did not stop within 10 s:\n" << hub_->output();
+    EXPECT_EQ(*code, 0) << hub_->output();
+  }
+  start();
+  settle(*hub_);
+  if (HasFatalFailure()) return;
+  expect_both("SELECT id FROM kv WHERE id > 0 ORDER BY id", {{"1"}, {"2"}});
+}
