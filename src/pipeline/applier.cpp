@@ -23,6 +23,7 @@ namespace {
 struct stopping {};
 
 constexpr std::uint64_t progress_worth_a_commit = 16u << 20;  // log positions, about bytes
+constexpr auto heavy_traffic_pause = 1s;                          // between such commits, where one side writes that much
 constexpr int deadlock_attempts_max = 30;
 constexpr auto announcement_max = 5s;               // how long the other lane's transaction that holds a key may take
 
@@ -443,11 +444,13 @@ void applier::release_blocks(bool keep_current) {
 void applier::heartbeat(bool at_once) {
   if (open_ || in_transaction_ || !planner_.empty() || !holds_.empty()) return;
   if (!link_.log_is_known[0] || !link_.log_is_known[1]) return;
-  if (!at_once && clock::now() - last_commit_ < std::chrono::seconds(config_.tune.heartbeat_s)) return;
-  const bool news = heartbeat_due_ && (done_ != control_.position || seen_ != control_.floor);
+  const auto pause = clock::now() - last_commit_;
+  const bool due = at_once || pause >= std::chrono::seconds(config_.tune.heartbeat_s);
   // Where others fill a log, both control rows must follow, or it could never be released: first the position, then, when
   // that has come back, the other side's floor. Neither is an answer to the other: each takes that much of foreign log.
   const bool seen_far = seen_.value > control_.floor.value + progress_worth_a_commit;
+  if (!due && !(seen_far && pause >= heavy_traffic_pause)) return;
+  const bool news = heartbeat_due_ && (done_ != control_.position || seen_ != control_.floor);
   if (progress_.value > done_.value + progress_worth_a_commit) {
     done_ = progress_;
     done_fingerprint_ = 0;
