@@ -33,8 +33,9 @@ struct conflict_rules {
   bool merge_columns = true;
   std::vector<std::vector<std::string>> groups;                      // home's column names
   std::vector<std::pair<std::string, conflict_rule>> columns;        // home's column name
+  std::vector<std::pair<std::string, side>> own;                     // home's column name, its owner
   delete_rule update_vs_delete = delete_rule::by_rule;
-  config_mark at, latest_by_at, groups_at, columns_at;
+  config_mark at, latest_by_at, groups_at, columns_at, own_at;
 };
 
 struct table_rule {

@@ -41,6 +41,9 @@ struct table_pair {
   conflict_policy policy;      // of a table that is synced both ways
 
   const table_schema& on(side s) const { return s == side::home ? home : spoke; }
+  bool owned_by(side s, std::uint16_t column) const {  // conflict.own
+    return (policy.owned[static_cast<int>(s)] & policy.bit_of(column)) != 0 && !columns[column].key;
+  }
   bool flows_from(side s) const { return direction == flow::both || (direction == flow::home_to_spoke) == (s == side::home); }
 };
 

@@ -42,6 +42,7 @@ struct conflict_policy {
   std::vector<field> fields;                                // at most fields_max; the columns beyond share the last one
   std::vector<std::uint8_t> field_of;                       // by column: its field
   field_set deltas = 0;                                     // the fields whose rule is delta
+  field_set owned[2] = {};                                  // by side: the fields that only it may update (conflict.own)
 
   field_set bit_of(std::uint16_t column) const { return column < field_of.size() ? field_set{1} << field_of[column] : 0; }
   // Do commit times decide what a latest_by, or another word for update_vs_delete, could decide? (Under rule latest with

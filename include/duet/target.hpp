@@ -93,6 +93,8 @@ class target {
 
   // Slow path, row by row. Keys are the key cells of each row_view, in the target's form.
   virtual std::vector<owned_row> lock_rows(const table_pair&, std::span<const row_view> keys) = 0;  // SELECT ... FOR UPDATE, in key order
+  // The rows as they are committed now. Outside a transaction, without locks.
+  virtual std::vector<owned_row> read_rows(const table_pair&, std::span<const row_view> keys) = 0;
   // Writes whatever is there: update and remove by key without guard, insert plainly. False: no row with that key.
   virtual bool force(const table_pair&, operation, row_view before, row_view after, std::span<const std::uint16_t> columns) = 0;
 
@@ -129,9 +131,6 @@ class target_by_hand : public target {
   // that the transaction's rows count as echoes; a running hub finds it moved, and starts anew from what the databases say
   // (failure decided_by_hand). Waits for the transaction that the hub has under way.
   virtual moved begin_locked() = 0;
-
-  // The rows as they are committed now. Outside a transaction, without locks; keys as for lock_rows().
-  virtual std::vector<owned_row> read_rows(const table_pair&, std::span<const row_view> keys) = 0;
 };
 
 }  // namespace duet

@@ -506,7 +506,7 @@ class reader {
       refuse("wrong_type", line, "conflict must be a map of `key: value`", "write `conflict: { rule: latest }`");
       return false;
     }
-    if (!check_map(n, "conflict", {"rule", "latest_by", "merge", "groups", "columns", "update_vs_delete"})) return false;
+    if (!check_map(n, "conflict", {"rule", "latest_by", "merge", "groups", "columns", "own", "update_vs_delete"})) return false;
     if (table.direction != flow::both) {
       refuse("conflict_one_way", line,
              table.home + " is synced " + std::string(name(table.direction)) + ": what one side alone may change is never in conflict",
@@ -514,7 +514,7 @@ class reader {
       return false;
     }
     if (wildcard) {
-      for (const char* key : {"latest_by", "groups", "columns"}) {
+      for (const char* key : {"latest_by", "groups", "columns", "own"}) {
         if (!n[key]) continue;
         refuse("wrong_type", line_of(n[key]), "conflict." + std::string(key) + " can't go with all tables of a schema", "give the table a rule of its own");
       }
@@ -530,6 +530,7 @@ class reader {
     }
     if (const YAML::Node columns = n["columns"]) read_column_rules(columns, out);
     if (const YAML::Node groups = n["groups"]) read_groups(groups, out);
+    if (const YAML::Node own = n["own"]) read_owners(own, out);
     if (const YAML::Node by = n["latest_by"]) {
       out.latest_by_at.line = line_of(by);
       if (const auto text = text_of(by, "conflict.latest_by", "`latest_by: updated_at`")) out.latest_by = *text;
@@ -562,6 +563,25 @@ class reader {
       }
       conflict_rule rule = conflict_rule::none;
       if (read_rule(entry.second, "conflict.columns." + column, example, true, rule)) out.columns.emplace_back(column, rule);
+    }
+  }
+
+  void read_owners(const YAML::Node& n, conflict_rules& out) {
+    const std::string example = "`own: { billing_status: spoke }`";
+    out.own_at.line = line_of(n);
+    if (!n.IsMap()) return refuse("wrong_type", line_of(n), "conflict.own must be a map of home's column to the side that owns it", "write " + example);
+    for (const auto& entry : n) {
+      const int line = line_of(entry.first);
+      const std::string column = entry.first.IsScalar() ? entry.first.Scalar() : "", owner = entry.second.IsScalar() ? entry.second.Scalar() : "";
+      if (column.empty()) {
+        refuse("wrong_type", line, "conflict.own must be a map of home's column to the side that owns it", "write " + example);
+      } else if (std::any_of(out.own.begin(), out.own.end(), [&](const auto& c) { return c.first == column; })) {
+        refuse("duplicate_column", line, "conflict.own: column `" + column + "` is named twice", "a column has one owner: keep one of the two");
+      } else if (owner != "home" && owner != "spoke") {
+        refuse("bad_owner", line_of(entry.second), "conflict.own." + column + ": there is no side `" + owner + "`", "one of home, spoke");
+      } else {
+        out.own.emplace_back(column, owner == "home" ? side::home : side::spoke);
+      }
     }
   }
 
@@ -625,6 +645,13 @@ class reader {
                  "give one column of the group a rule: it is that of all of them");
         }
       }
+    }
+    for (const auto& [column, owner] : r.own) {
+      const bool grouped = std::any_of(r.groups.begin(), r.groups.end(), [&](const auto& g) { return std::find(g.begin(), g.end(), column) != g.end(); });
+      if (rule_of(column) == conflict_rule::none && !grouped) continue;
+      refuse("owned_and_ruled", r.own_at.line,
+             "conflict.own: `" + column + "` " + (grouped ? "is part of a group" : "has a rule in columns") + ", but what one side owns is never in question",
+             std::string("take it out of ") + (grouped ? "the group" : "columns") + ", or out of own");
     }
     if (r.latest_by.empty()) return;
     const conflict_rule row = r.rule == conflict_rule::none ? out_.default_conflict_rule : r.rule;

@@ -266,7 +266,7 @@ share held_back_of_refresh(const table_pair& table, row_view row, bool row_is_th
   if (written == 0) return s.whole = true, s;
   if (!row || !row_is_there || (written & existence)) return s.nothing = true, s;
   for (const std::uint16_t i : columns_of(table, row))
-    if (!is_delta(table.policy, i) && !(table.policy.bit_of(i) & written)) s.write.push_back(i);
+    if (!is_delta(table.policy, i) && !table.owned_by(side::spoke, i) && !(table.policy.bit_of(i) & written)) s.write.push_back(i);
   s.nothing = s.write.empty();
   return s;
 }

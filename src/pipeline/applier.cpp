@@ -211,8 +211,18 @@ void applier::plan(const change_record& c) {
   if (waits(c)) return hold_later(c, "waits behind an earlier change of its key");
   run::row row;
   std::string reason;
-  if (!convert(c, mapping_.tables[c.table], row, reason)) return hold_later(c, std::move(reason));
-  planner_.add(c, current_, row);
+  const table_pair& table = mapping_.tables[c.table];
+  if (!convert(c, table, row, reason)) return hold_later(c, std::move(reason));
+  row_view trespass = nullptr;
+  if (table.policy.owned[static_cast<int>(to_)] && (trespass = keep_to_owner(c, table, row)) && to_ == side::spoke) {
+    answer_owed_ = true;
+    if (!changes_anything(c, table, row)) {
+      ++taken_.held_back;
+      return;
+    }
+    trespass = nullptr;  // home knows by itself
+  }
+  planner_.add(c, current_, row, trespass);
 }
 
 // After a start: both logs must be known, and what was decided last is in the target's own log: it must be known before
@@ -325,6 +335,7 @@ void applier::write_batch(bool whole) {
       if (!open_) begin(whole ? next_control() : streamed);
       write_runs();
       if (whole) {
+        put_back_until(seen_);
         send_refreshes();
         const control_row final = streamed_ ? [&] { auto c = next_control(); c.counter = streamed.counter; return c; }() : given_;
         target_.commit(final);
@@ -430,6 +441,8 @@ void applier::after_commit(const control_row& final) {
   last_commit_ = clock::now();
   planner_.clear();
   holds_.clear();
+  answer_owed_ = false;
+  link_.put_back.done(to_ == side::home ? final.floor : log_position{});
   after_taking();
   release_blocks(block_ != nullptr);
 }
@@ -449,21 +462,27 @@ void applier::heartbeat(bool at_once) {
   // Where others fill a log, both control rows must follow, or it could never be released: first the position, then, when
   // that has come back, the other side's floor. Neither is an answer to the other: each takes that much of foreign log.
   const bool seen_far = seen_.value > control_.floor.value + progress_worth_a_commit;
-  if (!due && !(seen_far && pause >= heavy_traffic_pause)) return;
+  const bool owed = to_ == side::home ? link_.put_back.any_until(seen_) : answer_owed_;
+  if (!due && !owed && !(seen_far && pause >= heavy_traffic_pause)) return;
   const bool news = heartbeat_due_ && (done_ != control_.position || seen_ != control_.floor);
   if (progress_.value > done_.value + progress_worth_a_commit) {
     done_ = progress_;
     done_fingerprint_ = 0;
-  } else if (!news && !seen_far) {
+  } else if (!news && !seen_far && !owed) {
     return;
   }
   const control_row next = next_control();
   try {
     begin(next);
+    put_back_until(next.floor);
+    send_refreshes();
     target_.commit(next);
   } catch (const failure& f) {
     undo_attempt();
     if (f.kind != failure_kind::deadlock) throw;
+    return;
+  } catch (const catch_up_needed&) {  // the next one comes soon
+    undo_attempt();
     return;
   }
   ++attempt_.heartbeats;
@@ -505,7 +524,7 @@ void applier::write_run(planned_run& r) {
       deferred_.push_back({&shape, &row});
     } else if (!attempt_held_.empty() && waits(*row.change)) {
       hold({row.change, row.from, "waits behind an earlier change of its key", {}});
-    } else if (shape.op == operation::refresh || (judged && answers_[i])) {
+    } else if (shape.op == operation::refresh || row.trespass || (judged && answers_[i])) {
       doubtful.push_back(&row);
     } else {
       sure.push_back(&row);

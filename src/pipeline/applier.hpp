@@ -32,6 +32,7 @@
 #include "pipeline/change_ring.hpp"
 #include "pipeline/held_keys.hpp"
 #include "pipeline/planner.hpp"
+#include "pipeline/put_backs.hpp"
 
 namespace duet::pipeline {
 
@@ -40,6 +41,7 @@ struct link_state {
   explicit link_state(std::size_t tables) : stopped_tables(tables) {}
   std::function<void(std::chrono::milliseconds)> pause = [](std::chrono::milliseconds t) { std::this_thread::sleep_for(t); };
   held_keys held;
+  put_backs put_back;
   std::vector<std::atomic<bool>> stopped_tables;   // by table id: a TRUNCATE waits for a decision
   // By side: its log was found to hold the transaction that was applied last. Before, it may be another history, of which
   // the other side knows nothing: until both logs are known, nothing is written to either side.
@@ -62,6 +64,9 @@ class applier {
   // target's log that its reader must have passed before the first row is decided (0: none).
   applier(side to, target&, const mapping&, const config&, change_ring&, causality::write_index& their_writes, link_state&,
           control_row committed, const std::vector<std::pair<std::string, std::uint64_t>>& held_tokens, follower, log_position decisions_from);
+
+  // At home: where the spoke's own values are looked up. Null: it owns no column.
+  void look_up_at(target* owner) { owner_ = owner; }
 
   // Applies until stop is requested and what has been read is written, or `drain_limit` has passed. Drained, it leaves the
   // control row up to date, so that the next start reads little again.
@@ -113,6 +118,8 @@ class applier {
   void read_up_before_deciding();
   void add_deltas(const table_pair&, run::row&);
   bool convert(const change_record&, const table_pair&, run::row&, std::string& reason);
+  static bool changes_anything(const change_record&, const table_pair&, const run::row&);
+  row_view keep_to_owner(const change_record&, const table_pair&, run::row&);
   bool waits(const change_record&);
   bool waits(std::uint64_t token);
   void hold_later(const change_record&, std::string reason, std::string server_code = {});
@@ -134,6 +141,11 @@ class applier {
   void decide_at_spoke(const run&, const planned_row&, const owned_row& at_before, const owned_row& at_after);
   void refresh_later(const table_pair&, row_view key, std::uint64_t token, const decision_tag&);
   void send_refreshes();
+  void answer_trespass(const planned_row&, const table_pair&, const owned_row& was);
+  std::string take_from_owner(const table_pair&, row_view key, const owned_row& ours);
+  void put_back_until(log_position floor);
+  std::string put_back_row(const put_back&);
+  cell* key_cells(const put_back&);
   void write_one(const table_pair&, operation, row_view before, row_view after, const std::vector<std::uint16_t>& columns);
   void write_some(const planned_row&, const table_pair&, std::vector<std::uint16_t> columns, std::vector<std::uint16_t> deltas);
   void write_by_force(const run&, const planned_row&, const owned_row& current, const owned_row& at_after);
@@ -163,6 +175,7 @@ class applier {
   const side to_, from_;
   follower follow_;
   target& target_;
+  target* owner_ = nullptr;
   const mapping& mapping_;
   const config& config_;
   change_ring& ring_;
@@ -190,6 +203,7 @@ class applier {
   change_block* block_ = nullptr;       // being consumed
   std::vector<change_block*> retained_; // their records are referred to by planned rows
   std::vector<held_change> holds_;
+  bool answer_owed_ = false;            // the spoke has dropped a trespass: home waits for the acknowledgement
   std::unordered_set<std::uint64_t> batch_held_;   // keys of holds_: later changes of the batch wait behind them
   bool open_ = false, streamed_ = false, careful_ = false;
   control_row given_;                   // what begin() was told

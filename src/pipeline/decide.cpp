@@ -109,9 +109,18 @@ void applier::decide_row(const run& shape, const planned_row& row, const owned_r
     }
     for (const auto& e : met_entries_) met_.push_back({e.fields, e.time_us, e.wrote});
   }
-  if (to_ == side::home) decide_at_home(shape, row, at_before, at_after);
-  else if (before_stands != after_stands) write_other_key(row, *shape.table, at_before, at_after, before_stands);
-  else decide_at_spoke(shape, row, at_before, at_after);
+  if (to_ == side::home) {
+    const std::size_t held_before = attempt_held_.size();
+    if (!row.trespass || changes_anything(*row.change, *shape.table, row.row)) decide_at_home(shape, row, at_before, at_after);
+    else ++attempt_.conflicts_lost;
+    if (!row.trespass || attempt_held_.size() != held_before) return;
+    const row_view keys[] = {row.row.after};
+    answer_trespass(row, *shape.table, target_.lock_rows(*shape.table, keys).front());
+  } else if (before_stands != after_stands) {
+    write_other_key(row, *shape.table, at_before, at_after, before_stands);
+  } else {
+    decide_at_spoke(shape, row, at_before, at_after);
+  }
 }
 
 namespace {
@@ -155,6 +164,10 @@ void applier::decide_at_home(const run& shape, const planned_row& row, const own
 
   using action = conflict::decision::action;
   const run::row& r = row.row;
+  if (d.does == action::keep && (d.met & existence)) {
+    if (at_before.found) take_from_owner(table, r.before ? r.before : r.after, at_before);
+    if (row.token != row.token_before && at_after.found) take_from_owner(table, r.after, at_after);
+  }
   switch (d.does) {
     case action::hold:
       log_conflict(row, table, d, at_before, at_before);
@@ -299,7 +312,7 @@ void applier::write_by_force(const run& shape, const planned_row& row, const own
   field_set explained = 0;
   for (const conflict::met_write& w : met_) explained |= w.fields;
   std::vector<std::uint16_t> guard = shape.guard;
-  if (explained) std::erase_if(guard, [&](std::uint16_t i) { return (table.policy.bit_of(i) & explained) != 0; });
+  std::erase_if(guard, [&](std::uint16_t i) { return (table.policy.bit_of(i) & explained) != 0 || table.owned_by(side::spoke, i); });
   switch (shape.op) {
     case operation::insert:
       if (!current.found) {
@@ -371,9 +384,13 @@ void applier::write_refresh(const planned_row& row, const table_pair& table, con
   if (!r.after) {
     if (current.found) write_one(table, operation::remove, r.before, nullptr, {});
   } else {
-    const auto all = present_columns(table, r.after);
-    if (!current.found) write_one(table, operation::insert, nullptr, r.after, all);
-    else if (!same(current, r.after, all)) write_one(table, operation::update, r.after, r.after, all);
+    auto all = present_columns(table, r.after);
+    if (!current.found) {
+      write_one(table, operation::insert, nullptr, r.after, all);
+    } else {
+      std::erase_if(all, [&](std::uint16_t i) { return table.owned_by(side::spoke, i); });  // home takes them from here
+      if (!same(current, r.after, all)) write_one(table, operation::update, r.after, r.after, all);
+    }
   }
   ++attempt_.refreshes;
 }

@@ -137,6 +137,7 @@ void hub::state::stop(bool drain) {
       l->log->interrupt();
       l->applying->give_up();
       l->other_side->interrupt();
+      if (l->owner) l->owner->interrupt();
     }
     for (auto& t : now->appliers) t.request_stop();
   }
@@ -162,6 +163,7 @@ void hub::state::drain(lane& down, lane& up) {
     if (!until(clock::now() + drain_limit + 200ms, [&] { return now->applied[i].load(); })) {  // its server does not answer
       l.applying->give_up();
       l.other_side->interrupt();
+      if (l.owner) l.owner->interrupt();
     }
     now->appliers[i].join();
   };

@@ -48,19 +48,26 @@ std::unique_ptr<lanes> open_lanes(const config& cfg, const mapping& map, link_st
   up.other_side = home.make_target();
   down.other_side->open();
   up.other_side->open();
+  const auto owns = [&](const table_pair& t) { return t.policy.owned[static_cast<int>(side::spoke)] != 0; };
+  if (std::any_of(map.tables.begin(), map.tables.end(), owns)) {
+    up.owner = spoke.make_target();
+    up.owner->open();
+  }
   link.home_counter = at_home.counter;
   link.held.clear();
+  link.put_back.clear();
   const auto held_at_home = up.other_side->load_held_tokens(), held_at_spoke = down.other_side->load_held_tokens();
   const log_position decisions_from = up.other_side->catch_up_point();
 
-  down.reading = std::make_unique<reader>(side::home, *down.log, map, down.local_writes, down.ring, link.held,
-                                          reader_start{home_start, at_spoke.position, at_spoke.floor, both->epoch, &link.home_counter});
-  up.reading = std::make_unique<reader>(side::spoke, *up.log, map, up.local_writes, up.ring, link.held,
-                                        reader_start{spoke_start, at_home.position, at_home.floor});
+  down.reading = std::make_unique<reader>(side::home, *down.log, map, down.local_writes, down.ring, link.held, link.put_back,
+                                          reader_start{home_start, at_spoke.position, at_home.floor, at_spoke.floor, both->epoch, &link.home_counter});
+  up.reading = std::make_unique<reader>(side::spoke, *up.log, map, up.local_writes, up.ring, link.held, link.put_back,
+                                        reader_start{spoke_start, at_home.position, {}, at_home.floor});
   down.applying = std::make_unique<applier>(side::spoke, *down.other_side, map, cfg, down.ring, up.local_writes, link, at_spoke,
                                             held_at_spoke, follow(up), log_position{});
   up.applying = std::make_unique<applier>(side::home, *up.other_side, map, cfg, up.ring, down.local_writes, link, at_home, held_at_home,
                                           follow(down), decisions_from);
+  up.applying->look_up_at(up.owner.get());
   return both;
 }
 

@@ -18,6 +18,7 @@ struct lane {
   side from;
   std::unique_ptr<source> log;
   std::unique_ptr<target> other_side;
+  std::unique_ptr<target> owner;  // a second session at `from`, to look up values that `from` owns; only where it owns any
   causality::write_index local_writes;  // of `from`
   change_ring ring;
   std::unique_ptr<reader> reading;

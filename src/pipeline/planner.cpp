@@ -25,14 +25,17 @@ void planner::shape_of(const change_record& c, const table_pair& t, const run::r
   deltas_.clear();
   guard_.clear();
   for (std::uint16_t i = 0; i < c.columns; ++i) {
-    if (c.op != operation::remove) {
+    const bool kept_to_owner = c.op == operation::update && c.has_before && t.owned_by(target_, i);
+    if (c.op != operation::remove && !kept_to_owner) {
       const cell after = c.after(i);
       if (row.added && row.added[i].present()) deltas_.push_back(i);
       else if (!after.absent() && !(c.op == operation::update && c.has_before && after == c.before(i))) columns_.push_back(i);
     }
     // A delta is right whatever the column holds by now; a delete or a changed key is not.
     const bool any_will_do = c.op == operation::update && c.token == c.token_before && (t.policy.deltas & t.policy.bit_of(i)) != 0;
-    if (c.op != operation::insert && c.has_before && !t.columns[i].key && t.columns[i].guarded && !any_will_do && !c.before(i).absent())
+    // What home has put into a column of the spoke is about to go, and says nothing. A write of the owner does, to a delete.
+    const bool owned = t.owned_by(side::spoke, i) && (target_ == side::home || (c.op == operation::update && c.token == c.token_before));
+    if (c.op != operation::insert && c.has_before && !t.columns[i].key && t.columns[i].guarded && !any_will_do && !owned && !c.before(i).absent())
       guard_.push_back(i);
   }
 }
@@ -69,7 +72,7 @@ planned_run& planner::open(const table_pair& t, operation op) {
   return r;
 }
 
-void planner::add(const change_record& c, const origin* from, run::row row) {
+void planner::add(const change_record& c, const origin* from, run::row row, row_view trespass) {
   const table_pair& t = mapping_.tables[c.table];
   shape_of(c, t, row);
   std::size_t i = earliest(c, t, row);
@@ -87,7 +90,7 @@ void planner::add(const change_record& c, const origin* from, run::row row) {
     s.deltas = deltas_;
     s.guard = guard_;
   }
-  runs_[i].rows.push_back({row, &c, from, c.token, c.token_before});
+  runs_[i].rows.push_back({row, &c, from, c.token, c.token_before, trespass});
   ++rows_;
   const auto after_this = i + 1;
   last_run_.set(c.token, after_this);

@@ -26,6 +26,7 @@ struct planned_row {
   const change_record* change;  // in the source's form; its block is kept until the batch has ended
   const origin* from;
   std::uint64_t token, token_before;
+  row_view trespass = nullptr;  // the row as the source has it, where `row` leaves out what the target's side owns
 };
 
 struct planned_run {
@@ -38,7 +39,7 @@ class planner {
   planner(const mapping&, side target);
 
   // `row` is the change converted to the target's form, `change` itself tells op and what was written.
-  void add(const change_record& change, const origin* from, run::row row);
+  void add(const change_record& change, const origin* from, run::row row, row_view trespass = nullptr);
   void add_truncate(const change_record& change, const origin* from);
 
   std::vector<planned_run>& runs() { return runs_; }

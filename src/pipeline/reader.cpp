@@ -1,6 +1,7 @@
 #include "pipeline/reader.hpp"
 
 #include "duet/failure.hpp"
+#include "pipeline/images.hpp"
 #include "translate/translate.hpp"
 
 namespace duet::pipeline {
@@ -20,9 +21,9 @@ bool same_cells(const change_record& r) {
 }
 }  // namespace
 
-reader::reader(side from, source& s, const mapping& m, causality::write_index& local_writes, change_ring& ring, held_keys& held, reader_start start)
-    : from_(from), source_(s), mapping_(m), local_writes_(local_writes), ring_(ring), held_(held), writer_(*this), start_(start.from),
-      applied_(start.applied), seen_(start.seen), epoch_(start.epoch), counter_(start.counter),
+reader::reader(side from, source& s, const mapping& m, causality::write_index& local_writes, change_ring& ring, held_keys& held, put_backs& p, reader_start start)
+    : from_(from), source_(s), mapping_(m), local_writes_(local_writes), ring_(ring), held_(held), put_backs_(p), writer_(*this), start_(start.from),
+      applied_(start.applied), settled_(start.settled), seen_(start.seen), epoch_(start.epoch), counter_(start.counter),
       told_seen_(start.seen.value) {}
 
 void reader::start() { source_.start(start_); }
@@ -131,6 +132,29 @@ field_set reader::touched(const table_pair& table, const change_record& r) const
   return fields;
 }
 
+// A write into a column that the other side owns is not carried over (applier: keep_to_owner), and taken back. Here it stands
+// until then, like any other.
+field_set reader::without_the_others(const table_pair& table, const change_record& r, field_set touched) {
+  if (from_ == side::home && r.op != operation::update) put_backs_.row_is_another(r.token);
+  if (r.op != operation::update || !r.has_before) return touched;
+  const field_set theirs = table.policy.owned[static_cast<int>(other(from_))];
+  const bool trespass = [&] {
+    for (std::uint16_t c = 0; c < r.columns; ++c)
+      if (table.owned_by(other(from_), c) && !r.after(c).absent() && !(r.after(c) == r.before(c))) return true;
+    return false;
+  }();
+  if (from_ == side::home && transaction_position_ > settled_ && (trespass || r.token != r.token_before)) {
+    put_back p{transaction_position_, r.table, r.token, std::vector<std::optional<std::string>>(r.columns), {}};
+    std::vector<cell> after(r.columns);
+    for (std::uint16_t c = 0; c < r.columns; ++c) after[c] = r.after(c);
+    if (trespass) p.written = row_json(table, after.data());
+    for (const std::uint16_t k : table.key)
+      if (r.after(k).present()) p.key[k] = std::string(r.after(k).text());
+    put_backs_.add(std::move(p));
+  }
+  return touched & existence ? touched : touched & ~theirs;
+}
+
 void reader::stamp_change(change_record& r) {
   const table_pair& table = mapping_.tables[r.table];
   if (r.op == operation::truncate) {
@@ -162,8 +186,8 @@ void reader::stamp_change(change_record& r) {
     if (e.read_back) entries_.push_back(e);  // it says nothing, but it has come back
     return;
   }
-  r.fields = touched(table, r);
-  e.fields = r.fields;
+  r.fields = e.fields = touched(table, r);
+  if (table.policy.owned[static_cast<int>(other(from_))]) r.fields = without_the_others(table, r, r.fields);
   e.time_us = transaction_time_us_;
   e.wrote = from_;
   entries_.push_back(e);

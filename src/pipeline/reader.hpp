@@ -17,12 +17,14 @@
 #include "duet/source.hpp"
 #include "pipeline/change_ring.hpp"
 #include "pipeline/held_keys.hpp"
+#include "pipeline/put_backs.hpp"
 
 namespace duet::pipeline {
 
 struct reader_start {
   log_position from;        // where to read from
   log_position applied;     // up to here the other side has everything: read for the index only
+  log_position settled;     // of home's log: what home wrote into the spoke's columns up to here has been put back
   log_position seen;        // what this side had seen of the other log at `applied`
   std::uint64_t epoch = 0;  // this hub's
   const std::atomic<std::uint64_t>* counter = nullptr;  // of home's log: link_state::home_counter
@@ -30,7 +32,7 @@ struct reader_start {
 
 class reader : private block_supply {
  public:
-  reader(side from, source&, const mapping&, causality::write_index& local_writes, change_ring&, held_keys&, reader_start);
+  reader(side from, source&, const mapping&, causality::write_index& local_writes, change_ring&, held_keys&, put_backs&, reader_start);
 
   // One step of run(), between start() and the end: what has arrived, on to the applier. False: nothing had arrived.
   void start();
@@ -48,6 +50,7 @@ class reader : private block_supply {
   void stamp_change(change_record&);
   void notice_a_decision(const transaction_end&) const;
   field_set touched(const table_pair&, const change_record&) const;
+  field_set without_the_others(const table_pair&, const change_record&, field_set touched);
 
   side from_;
   source& source_;
@@ -55,10 +58,11 @@ class reader : private block_supply {
   causality::write_index& local_writes_;
   change_ring& ring_;
   held_keys& held_;
+  put_backs& put_backs_;
   block_writer writer_;
   std::stop_token stop_;
 
-  log_position start_, applied_, seen_;
+  log_position start_, applied_, settled_, seen_;
   std::uint64_t epoch_;
   const std::atomic<std::uint64_t>* counter_;
   log_position transaction_position_;          // of the transaction that the current record belongs to

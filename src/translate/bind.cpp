@@ -465,6 +465,13 @@ class binder {
       own[*i] = column_rule;
       if (column_rule == conflict_rule::delta) check_delta(rule, pair, pair.columns[*i]);
     }
+    std::set<std::uint16_t> owned[2];
+    for (const auto& [name, owner] : said.own) {
+      const auto i = conflict_column(rule, pair, "own", said.own_at.line, name);
+      if (!i) continue;
+      own[*i] = owner == side::home ? conflict_rule::home : conflict_rule::spoke;
+      owned[static_cast<int>(owner)].insert(*i);
+    }
     std::vector<std::vector<std::uint16_t>> groups;
     std::set<std::uint16_t> grouped;
     for (const auto& names : said.groups) {
@@ -513,6 +520,8 @@ class binder {
       if (p.fields[f].rule != conflict_rule::delta) continue;
       p.deltas |= field_set{1} << f;
     }
+    for (side s : {side::home, side::spoke})
+      for (const std::uint16_t i : owned[static_cast<int>(s)]) p.owned[static_cast<int>(s)] |= p.bit_of(i);
     if (p.compares_commit_times()) {
       note("latest_by_commit_time", rule.at.line,
            full_name(pair.home) + ": which write is the later one is told by the commit times in both logs, so by the clocks of both servers");

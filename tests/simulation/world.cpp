@@ -16,7 +16,7 @@ std::string_view name(ablation a) {
 
 std::string plan::describe() const {
   return "seed " + std::to_string(seed) + ", rule " + std::string(duet::name(rule)) + ", update_vs_delete " + std::string(duet::name(deletes)) +
-         (merge_columns ? ", merge columns" : ", merge row") + (deltas ? ", deltas" : "") + (blind_column ? ", a blind column" : "") + ", without " + std::string(name(without));
+         (merge_columns ? ", merge columns" : ", merge row") + (deltas ? ", deltas" : "") + (blind_column ? ", a blind column" : "") + (owners ? ", owners" : "") + ", without " + std::string(name(without));
 }
 
 namespace {
@@ -69,6 +69,13 @@ world::world(const plan& p) : plan_(p), random_(static_cast<std::uint32_t>(p.see
   config_.tune.batch_rows_max = 1 + below(6);
   mapping_ = memory_mapping(memory_policy(p.rule, p.merge_columns, p.deltas));
   mapping_.tables[0].policy.update_vs_delete = p.deletes;
+  if (p.owners) {
+    conflict_policy& policy = mapping_.tables[0].policy;
+    policy.fields[policy.field_of[1]].rule = conflict_rule::home;
+    policy.fields[policy.field_of[2]].rule = conflict_rule::spoke;
+    policy.owned[static_cast<int>(side::home)] = policy.bit_of(1);
+    policy.owned[static_cast<int>(side::spoke)] = policy.bit_of(2);
+  }
   mapping_.tables[0].columns[2].guarded = !p.blind_column;
   if (below(4) == 0) mapping_.commit_time_grain_us = 40;
   keys_ = {"cnt", "k1", "k2"};

@@ -38,6 +38,7 @@ struct plan {
   delete_rule deletes = delete_rule::by_rule;
   bool merge_columns = true, deltas = true;
   bool blind_column = false;  // note can't be compared in a statement, like JSON
+  bool owners = false;        // home owns value, the spoke owns note; only with merge_columns
   int steps = 90;
   int per_mille_crash = 15;
   int per_mille_delete = 100;

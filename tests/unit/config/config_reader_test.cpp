@@ -76,6 +76,7 @@ tables:
         credit_status: spoke
         balance: delta
         street: home
+      own: { phone: home, billing_status: spoke }
       update_vs_delete: delete_wins
 conflicts: { default: latest, log_retention_days: 7 }
 tuning:
@@ -129,6 +130,7 @@ TEST_F(config_reader, reads_the_whole_contract) {
   EXPECT_THAT(r.groups, testing::ElementsAre(testing::ElementsAre("street", "city", "zip"), testing::ElementsAre("lat", "lon")));
   EXPECT_THAT(r.columns, testing::ElementsAre(testing::Pair("credit_status", conflict_rule::spoke), testing::Pair("balance", conflict_rule::delta),
                                               testing::Pair("street", conflict_rule::home)));
+  EXPECT_THAT(r.own, testing::ElementsAre(testing::Pair("phone", side::home), testing::Pair("billing_status", side::spoke)));
   EXPECT_EQ(r.update_vs_delete, delete_rule::delete_wins);
   EXPECT_EQ(r.at.line, 21);
   EXPECT_EQ(r.latest_by_at.line, 21);
@@ -278,6 +280,11 @@ const broken broken_rules[] = {
     {"      rule: home\n      latest_by: a\n      columns: {a: spoke}\n", "latest_by_unused", 8},
     {"      rule: home\n      latest_by: a\n      update_vs_delete: latest\n", "latest_by_unused", 8, "goes by commit times"},
     {"      rule: latest\n      latest_by: a\n      columns: {a: delta}\n", "latest_by_delta", 8},
+    {"      rule: home\n      own: name\n", "wrong_type", 8, "own: {"},
+    {"      rule: home\n      own: { name: both }\n", "bad_owner", 8, "home, spoke"},
+    {"      rule: home\n      own:\n        name: home\n        name: spoke\n", "duplicate_column", 10, "`name`"},
+    {"      rule: home\n      own: { name: home }\n      columns: { name: spoke }\n", "owned_and_ruled", 8, "columns"},
+    {"      rule: home\n      own: { name: home }\n      groups: [[name, street]]\n", "owned_and_ruled", 8, "group"},
     {"      rule: home\n      groups: a\n", "wrong_type", 8, "[[street, city, zip]]"},
     {"      rule: home\n      groups: [a, b]\n", "wrong_type", 8},
     {"      rule: home\n      groups:\n        - [a, b]\n        - [c, {d: e}]\n", "wrong_type", 10},

@@ -252,6 +252,16 @@ class memory_target : public target {
     }
     return out;
   }
+  std::vector<owned_row> read_rows(const table_pair&, std::span<const row_view> keys) override {
+    std::unique_lock guard(db_.lock, std::chrono::milliseconds(faults_.sleeps ? 1000 : 0));
+    if (!guard) throw failure(failure_kind::deadlock, "a transaction is under way");
+    std::vector<owned_row> out;
+    for (row_view k : keys) {
+      auto it = db_.rows.find(std::string(key_of(k)));
+      out.push_back(it == db_.rows.end() ? owned_row{} : owned_row{true, it->second});
+    }
+    return out;
+  }
   bool force(const table_pair&, operation op, row_view before, row_view after, std::span<const std::uint16_t> columns) override {
     const bool found = work_.rows.contains(std::string(key_of(before ? before : after)));
     if (op == operation::insert && found) throw failure(failure_kind::row_refused, "duplicate key");
