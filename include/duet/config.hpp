@@ -26,14 +26,23 @@ struct endpoint {
   std::string describe() const;     // user@host:port/database, without the password
 };
 
+// A Lua file that decides conflicts.
+struct conflict_script {
+  std::string file;                 // as written
+  std::string text;
+  config_mark at;
+};
+
 // As written in the file; bound to columns by translate::bind.
 struct conflict_rules {
   conflict_rule rule = conflict_rule::none;  // none: the link's default
+  std::uint16_t script = 0;                  // of rule script: index into config::scripts
   std::string latest_by;                     // home's column name; empty: the commit time
   bool merge_columns = true;
   std::vector<std::vector<std::string>> groups;                      // home's column names
   std::vector<std::pair<std::string, conflict_rule>> columns;        // home's column name
   std::vector<std::pair<std::string, side>> own;                     // home's column name, its owner
+  std::vector<std::pair<std::string, std::uint16_t>> column_scripts; // of those with rule script: index into config::scripts
   delete_rule update_vs_delete = delete_rule::by_rule;
   config_mark at, latest_by_at, groups_at, columns_at, own_at;
 };
@@ -65,6 +74,7 @@ struct config {
   std::uint16_t status_port = 0;              // 0: no status page
   conflict_rule default_conflict_rule = conflict_rule::none;  // conflicts.default
   int conflict_log_retention_days = 90;       // conflicts.log_retention_days; 0: kept for ever
+  std::vector<conflict_script> scripts;       // one for each place that names a file
   std::vector<table_rule> tables;
   tuning tune;
 };

@@ -16,6 +16,7 @@ enum class conflict_rule : std::uint8_t {
   spoke,
   manual,  // nobody: the key waits in duet.held until a person decides
   delta,   // of a numeric column only: both changes are added, it is never in conflict with another delta
+  script,  // what a Lua function of the operator's says (conflict/script.hpp)
 };
 std::string_view name(conflict_rule);
 
@@ -31,6 +32,7 @@ inline constexpr std::size_t fields_max = 63;
 
 struct conflict_policy {
   conflict_rule rule = conflict_rule::none;                 // of the row as a whole, and of fields without one of their own
+  std::uint16_t script = 0;                                 // of rule script: index into config::scripts
   delete_rule update_vs_delete = delete_rule::by_rule;
   std::optional<std::uint16_t> latest_by;                   // index into table_pair::columns; none: the commit time
   bool merge_columns = true;                                // false: all columns are one field
@@ -38,6 +40,7 @@ struct conflict_policy {
   struct field {
     std::vector<std::uint16_t> columns;                     // indices into table_pair::columns
     conflict_rule rule = conflict_rule::none;               // as declared for it, or the row's
+    std::uint16_t script = 0;                               // of rule script; what is declared at one place is asked as one
   };
   std::vector<field> fields;                                // at most fields_max; the columns beyond share the last one
   std::vector<std::uint8_t> field_of;                       // by column: its field

@@ -57,7 +57,7 @@ struct conflict_entry {
   log_position home_position, spoke_position;  // of the writes that met; 0 if unknown
   std::int64_t home_time_us = 0, spoke_time_us = 0;
   std::string rule;                       // latest, home, spoke, ..., drift
-  std::string winner;                     // home, spoke, both: some columns of each
+  std::string winner;                     // home, spoke, both: some columns of each, script: values of its own
   std::string result;                     // what was done, in words: "kept home's row, refresh sent", "written by force"
   std::string decided_by = "rule";        // or the person's name
 };

@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS duet.conflict_log (
   home_time      timestamptz,
   spoke_time     timestamptz,
   rule           text NOT NULL,
-  winner         text NOT NULL,     -- home, spoke, both (some columns of each), nobody (it is held)
+  winner         text NOT NULL,     -- home, spoke, both (some columns of each), script (its own values), nobody (it is held)
   result         text NOT NULL,     -- what was done, in words
   base_row       jsonb,             -- what the spoke's update was made on
   result_row     jsonb,             -- what stands at home after it; null: no row

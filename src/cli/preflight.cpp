@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "config/config_reader.hpp"
+#include "conflict/script.hpp"
 #include "duet/failure.hpp"
 #include "translate/translate.hpp"
 
@@ -60,6 +61,13 @@ bool preflight::step(findings& into, const char* where, F f) {
 
 bool preflight::load() {
   step(in_config_, "config", [&] { cfg = load_config(config_file_, in_config_); });
+  for (const conflict_script& s : cfg.scripts) {
+    const std::string problem = conflict::script(s.file, s.text).problem();
+    if (problem.empty()) continue;
+    in_config_.push_back({finding::level::refuse, "script_broken", "this script can't decide conflicts: " + problem,
+                          "mend that line; the file must define `function resolve(c)`, and has no I/O, no other files and a time limit",
+                          fmt::format("{}:{}", config_file_, s.at.line)});
+  }
   config_refused_ = refused(in_config_);
   if (!config_refused_)
     in_config_.insert(in_config_.begin(), {finding::level::ok, "config",

@@ -23,6 +23,8 @@ using config_file::decode_size;
 using config_file::decode_url;
 using config_file::url_parts;
 
+constexpr std::size_t script_bytes_max = 256 << 10;
+
 // Number of single-letter edits between two words.
 std::size_t edits_between(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
@@ -377,13 +379,14 @@ class reader {
     const std::string example = "`conflicts: { default: latest }`";
     if (n.IsScalar()) return refuse("wrong_type", line_of(n), "conflicts must be a map of `key: value`", "write " + example);
     if (!check_map(n, "conflicts", {"default", "log_retention_days"})) return;
-    if (const YAML::Node rule = n["default"]) read_rule(rule, "conflicts.default", "`default: latest`", false, out_.default_conflict_rule);
+    if (const YAML::Node rule = n["default"]) read_rule(rule, "conflicts.default", "`default: latest`", false, out_.default_conflict_rule, nullptr);
     read_number(n, "log_retention_days", "conflicts.", decode_count, "bad_number", "90", 0, 36500, out_.conflict_log_retention_days);
   }
 
   // One of the words of an enum, all of which `names` has.
   template <class E>
-  bool read_word(const YAML::Node& n, const std::string& what, const std::string& example, const char* code, std::initializer_list<E> names, E& out) {
+  bool read_word(const YAML::Node& n, const std::string& what, const std::string& example, const char* code, std::initializer_list<E> names, E& out,
+                 const std::string& or_else = "") {
     const auto text = text_of(n, what, example);
     if (!text) return false;
     std::string all;
@@ -391,19 +394,63 @@ class reader {
       all += (all.empty() ? "" : ", ") + std::string(name(e));
       if (*text == name(e)) return out = e, true;
     }
-    refuse(code, line_of(n), what + ": there is no `" + *text + "`", "one of " + all);
+    refuse(code, line_of(n), what + ": there is no `" + *text + "`", "one of " + all + or_else);
     return false;
   }
 
-  bool read_rule(const YAML::Node& n, const std::string& what, const std::string& example, bool of_column, conflict_rule& out) {
+  // `index`: where scripts are allowed, of the one that is named.
+  bool read_rule(const YAML::Node& n, const std::string& what, const std::string& example, bool of_column, conflict_rule& out, std::uint16_t* index) {
     using enum conflict_rule;
-    if (of_column) return read_word(n, what, example, "bad_conflict_rule", {latest, home, spoke, manual, delta}, out);
+    const std::string fix = of_column ? "`columns: { stock: { script: rules/stock.lua } }`" : "`conflict: { rule: { script: rules/customer.lua } }`";
+    if ((n.IsMap() || (n.IsScalar() && n.Scalar() == name(script))) && !index) {
+      refuse("bad_conflict_rule", line_of(n), what + ": a script knows the columns of its table, and is named at the table",
+             "write " + fix + " there; here: one of latest, home, spoke, manual");
+      return false;
+    }
+    if (n.IsMap()) {
+      const std::size_t before = found_.size();
+      if (!check_map(n, what, {"script", "rule", "file"}) || found_.size() != before) return false;
+      const YAML::Node rule = n["rule"], file = n["script"] ? n["script"] : n["file"];
+      const bool long_form = rule && rule.IsScalar() && rule.Scalar() == name(script) && n["file"];
+      if (n.size() == (long_form ? 2 : 1) && (long_form || n["script"])) return read_script(file, what, out, *index);
+      refuse("bad_conflict_rule", line_of(n), what + ": of all rules only a script is written as a map", "write " + fix);
+      return false;
+    }
+    if (n.IsScalar() && n.Scalar() == name(script)) {
+      refuse("bad_conflict_rule", line_of(n), what + ": it is not said which script", "write " + fix);
+      return false;
+    }
+    const std::string or_script = index ? ", { script: FILE }" : "";
+    if (of_column) return read_word(n, what, example, "bad_conflict_rule", {latest, home, spoke, manual, delta}, out, or_script);
     if (n.IsScalar() && n.Scalar() == name(delta)) {
       refuse("bad_conflict_rule", line_of(n), what + ": delta adds the changes of a number, and a row is none",
              "name the columns that it is for, `conflict: { columns: { balance: delta } }`; here: one of latest, home, spoke, manual");
       return false;
     }
-    return read_word(n, what, example, "bad_conflict_rule", {latest, home, spoke, manual}, out);
+    return read_word(n, what, example, "bad_conflict_rule", {latest, home, spoke, manual}, out, or_script);
+  }
+
+  // Whether it is good Lua is seen where it can be tried (cli/preflight).
+  bool read_script(const YAML::Node& n, const std::string& what, conflict_rule& rule, std::uint16_t& index) {
+    auto file = text_of(n, what, "`script: rules/customer.lua`");
+    if (!file || !expand(*file, line_of(n), what)) return false;
+    const std::string path = beside_file(*file);
+    std::error_code error;
+    std::ifstream in;
+    if (std::filesystem::is_regular_file(path, error)) in.open(path, std::ios::binary);
+    std::string text(script_bytes_max + 1, '\0');
+    in.read(text.data(), static_cast<std::streamsize>(text.size()));
+    text.resize(static_cast<std::size_t>(in.gcount()));
+    if (!in.is_open() || in.bad() || text.size() > script_bytes_max) {
+      refuse("script_unreadable", line_of(n),
+             what + ": " + path + (text.size() > script_bytes_max ? " has more than " + std::to_string(script_bytes_max >> 10) + " KB" : " can't be read"),
+             "name a Lua file, as seen from the folder of the configuration, that the user that runs duet may read");
+      return false;
+    }
+    index = static_cast<std::uint16_t>(out_.scripts.size());
+    rule = conflict_rule::script;
+    out_.scripts.push_back({*file, std::move(text), {line_of(n)}});
+    return true;
   }
 
   void read_tables(const YAML::Node& root) {
@@ -506,7 +553,7 @@ class reader {
       refuse("wrong_type", line, "conflict must be a map of `key: value`", "write `conflict: { rule: latest }`");
       return false;
     }
-    if (!check_map(n, "conflict", {"rule", "latest_by", "merge", "groups", "columns", "own", "update_vs_delete"})) return false;
+    if (!check_map(n, "conflict", {"rule", "file", "latest_by", "merge", "groups", "columns", "own", "update_vs_delete"})) return false;
     if (table.direction != flow::both) {
       refuse("conflict_one_way", line,
              table.home + " is synced " + std::string(name(table.direction)) + ": what one side alone may change is never in conflict",
@@ -521,7 +568,10 @@ class reader {
       if (found_.size() != before) return false;
     }
     conflict_rules& out = table.conflict;
-    if (const YAML::Node rule = n["rule"]) read_rule(rule, "conflict.rule", "`rule: latest`", false, out.rule);
+    const YAML::Node rule = n["rule"], file = n["file"];
+    if (file && rule && rule.IsScalar() && rule.Scalar() == name(conflict_rule::script)) read_script(file, "conflict.file", out.rule, out.script);
+    else if (file) refuse("bad_conflict_rule", line_of(file), "conflict.file: only a script has a file", "write `rule: script` beside it, or take it out");
+    else if (rule) read_rule(rule, "conflict.rule", "`rule: latest`", false, out.rule, &out.script);
     if (const YAML::Node merge = n["merge"]) read_merge(merge, out);
     if (const YAML::Node deleted = n["update_vs_delete"]) {
       using enum delete_rule;
@@ -562,7 +612,10 @@ class reader {
         continue;
       }
       conflict_rule rule = conflict_rule::none;
-      if (read_rule(entry.second, "conflict.columns." + column, example, true, rule)) out.columns.emplace_back(column, rule);
+      std::uint16_t script = 0;
+      if (!read_rule(entry.second, "conflict.columns." + column, example, true, rule, &script)) continue;
+      out.columns.emplace_back(column, rule);
+      if (rule == conflict_rule::script) out.column_scripts.emplace_back(column, script);
     }
   }
 
@@ -619,6 +672,12 @@ class reader {
       const auto at = std::find_if(r.columns.begin(), r.columns.end(), [&](const auto& c) { return c.first == column; });
       return at == r.columns.end() ? conflict_rule::none : at->second;
     };
+    const auto rule_and_file = [&](const std::string& column) {
+      std::string text(name(rule_of(column)));
+      for (const auto& [named, script] : r.column_scripts)
+        if (named == column) text += " " + out_.scripts[script].file;
+      return text;
+    };
     if (!r.merge_columns) {
       if (!r.groups.empty())
         refuse("merge_row", r.groups_at.line, "conflict.groups: with merge: row, all columns are one group", "take groups out, or write `merge: columns`");
@@ -638,10 +697,9 @@ class reader {
                  "take it out of the group, or its rule out of columns");
         } else if (first.empty()) {
           first = column;
-        } else if (rule_of(first) != rule) {
+        } else if (rule_and_file(first) != rule_and_file(column)) {
           refuse("group_rules", r.groups_at.line,
-                 "conflict.groups: `" + first + "` is " + std::string(name(rule_of(first))) + " and `" + column + "` is " + std::string(name(rule)) +
-                     ", but a group is decided as one",
+                 "conflict.groups: `" + first + "` is " + rule_and_file(first) + " and `" + column + "` is " + rule_and_file(column) + ", but a group is decided as one",
                  "give one column of the group a rule: it is that of all of them");
         }
       }

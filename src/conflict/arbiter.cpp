@@ -1,6 +1,7 @@
 #include "conflict/arbiter.hpp"
 
 #include <algorithm>
+#include <bit>
 
 #include "conflict/decimal.hpp"
 
@@ -47,6 +48,7 @@ class bench {
       case conflict_rule::latest: return latest(in);
       case conflict_rule::manual:
       case conflict_rule::delta:
+      case conflict_rule::script:  // is asked by the caller
       case conflict_rule::none: break;
     }
     return verdict::nobody;
@@ -59,17 +61,19 @@ class bench {
       case delete_rule::update_wins: return as_verdict(update_side);
       case delete_rule::delete_wins: return as_verdict(other(update_side));
       case delete_rule::latest: return by_commit_time(~field_set{0});
-      case delete_rule::by_rule: return by(policy_.rule, ~field_set{0});
+      case delete_rule::by_rule:  // the caller's
       case delete_rule::manual: break;
     }
     return verdict::nobody;
   }
-  // Who stands in which of the fields that were met, for the refresh.
-  decision_tag tag(field_set met, field_set spoke_wins) const {
+  // Who stands in which of the fields that were met, for the refresh. What a script has set counts as a write of home, which
+  // has seen both: fields that were not met may be among it.
+  decision_tag tag(field_set met, field_set spoke_wins, field_set set = 0) const {
     decision_tag t;
-    t.by_home.fields = met & ~spoke_wins;
+    t.by_home.fields = (met & ~spoke_wins) | set;
     t.by_spoke.fields = met & spoke_wins;
     if (t.by_home.fields) t.by_home.time_us = last_met(t.by_home.fields).time_us;
+    if (set) t.by_home.time_us = std::max(t.by_home.time_us, now_.time_us);
     if (t.by_spoke.fields) t.by_spoke.time_us = std::max(now_, last_met(t.by_spoke.fields)).time_us;
     return t;
   }
@@ -81,6 +85,17 @@ class bench {
   // What was met is the spoke's own earlier writes, which had won before: nobody's write is lost.
   bool only_against_itself(field_set in) const {
     return std::none_of(met_.begin(), met_.end(), [&](const met_write& w) { return meets(w, in) && w.wrote == side::home; });
+  }
+  question to_script(std::uint16_t script, field_set contested) const {
+    question q{script, table_, change_, current_, contested};
+    bool inserted = false;
+    for (const met_write& w : met_) {
+      if (w.wrote != side::home || !meets(w, contested | existence)) continue;
+      inserted |= (w.fields & existence) != 0;
+      q.home_time_us = std::max(q.home_time_us, w.time_us);
+    }
+    q.home_op = !current_.found ? operation::remove : inserted ? operation::insert : operation::update;
+    return q;
   }
   bool existence_met() const {
     return std::any_of(met_.begin(), met_.end(), [](const met_write& w) { return (w.fields & existence) != 0; });
@@ -148,6 +163,24 @@ bool is_whole(const table_pair& t, row_view row) {
   return true;
 }
 
+// Of the fields `in`, the first one and those that were declared with it: its script is asked about them at once.
+field_set of_one_script(const conflict_policy& p, field_set in) {
+  field_set all = 0;
+  std::optional<std::uint16_t> script;
+  for (std::size_t f = 0; f < p.fields.size(); ++f) {
+    const field_set bit = field_set{1} << f;
+    if (!(in & bit) || (script && *script != p.fields[f].script)) continue;
+    script = p.fields[f].script;
+    all |= bit;
+  }
+  return all;
+}
+std::uint16_t script_of(const conflict_policy& p, field_set in) { return p.fields[static_cast<std::size_t>(std::countr_zero(in))].script; }
+
+bool is_set(const decision& d, std::uint16_t column) {
+  return std::any_of(d.set.begin(), d.set.end(), [&](const new_value& v) { return v.first == column; });
+}
+
 decision hold(decision d, std::string reason) {
   d.does = action::hold;
   d.winner = "nobody";
@@ -158,7 +191,7 @@ decision hold(decision d, std::string reason) {
 }  // namespace
 
 decision decide(const table_pair& table, const incoming& change, const owned_row& current, const owned_row& at_new_key,
-                std::span<const met_write> met, std::int64_t grain_us) {
+                std::span<const met_write> met, std::int64_t grain_us, const referee& ask) {
   const conflict_policy& policy = table.policy;
   const bench b(table, change, current, met, grain_us);
   decision d;
@@ -172,7 +205,7 @@ decision decide(const table_pair& table, const incoming& change, const owned_row
   };
 
   if (!(d.met & existence)) {  // two updates of one row: field by field
-    field_set spoke_wins = 0;
+    field_set spoke_wins = 0, scripted = 0, set = 0;
     std::string_view rule;
     bool one_rule = true;
     for (std::size_t f = 0; f < policy.fields.size(); ++f) {
@@ -181,28 +214,60 @@ decision decide(const table_pair& table, const incoming& change, const owned_row
       const conflict_rule r = policy.fields[f].rule;
       one_rule &= rule.empty() || rule == name(r);
       rule = name(r);
+      if (r == conflict_rule::script && !b.only_against_itself(bit)) {
+        scripted |= bit;
+        continue;
+      }
       switch (b.by(r, bit)) {
         case verdict::spoke: spoke_wins |= bit; break;
         case verdict::home: break;
         case verdict::nobody: return d.rule = name(r), hold(std::move(d), "both sides wrote it, and its rule is manual");
       }
     }
+    while (scripted) {
+      const field_set asked = of_one_script(policy, scripted);
+      scripted &= ~asked;
+      ruling r = ask(b.to_script(script_of(policy, asked), asked));
+      if (r.says == ruling::verdict::hold) return d.rule = name(conflict_rule::script), hold(std::move(d), std::move(r.reason));
+      if (r.says == ruling::verdict::spoke) spoke_wins |= asked;
+      for (new_value& v : r.values) {
+        set |= policy.bit_of(v.first);
+        d.set.push_back(std::move(v));
+      }
+    }
     d.does = action::update;
     take_changed(table, change, ~d.met | spoke_wins, d.write, d.add);
-    if (d.write.empty() && d.add.empty()) d.does = action::keep;
+    std::erase_if(d.write, [&](std::uint16_t i) { return is_set(d, i); });
+    if (d.write.empty() && d.add.empty() && d.set.empty()) d.does = action::keep;
     settle(spoke_wins == d.met ? verdict::spoke : verdict::home, one_rule ? rule : "by column");
-    d.tag = b.tag(d.met, spoke_wins);
+    d.tag = b.tag(d.met, spoke_wins, set);
     if (spoke_wins && spoke_wins != d.met) d.winner = "both";
+    if (set) d.winner = "script";
     d.recorded = std::any_of(met.begin(), met.end(), [&](const met_write& w) { return w.wrote == side::home && meeting(change.fields, w.fields, policy.deltas); });
     return d;
   }
 
   d.met = policy.all();
   d.recorded = !b.only_against_itself(~field_set{0});
+  std::optional<ruling> said;  // by the row's script
+  const auto by_the_rows_rule = [&] {
+    if (policy.rule != conflict_rule::script || !d.recorded) return b.by(policy.rule, ~field_set{0});
+    field_set asked = 0;
+    for (std::size_t f = 0; f < policy.fields.size(); ++f)
+      if (policy.fields[f].rule == conflict_rule::script && policy.fields[f].script == policy.script) asked |= field_set{1} << f;
+    said = ask(b.to_script(policy.script, asked));
+    if (said->says == ruling::verdict::home) return verdict::home;
+    return said->says == ruling::verdict::spoke ? verdict::spoke : verdict::nobody;
+  };
   if (change.key_changed) {
-    const verdict v = b.by(policy.rule, ~field_set{0});
+    const verdict v = by_the_rows_rule();
     if (v == verdict::home) return settle(v, name(policy.rule)), std::move(d);
-    if (v == verdict::nobody) return hold(std::move(d), "its key was changed at the spoke while home wrote it, and its rule is manual");
+    if (v == verdict::nobody) {
+      d.rule = name(policy.rule);
+      if (!said) return hold(std::move(d), "its key was changed at the spoke while home wrote it, and its rule is manual");
+      const bool held = said->says == ruling::verdict::hold;
+      return hold(std::move(d), held ? said->reason : "its key was changed at the spoke, where its script can only name a side");
+    }
     if (!current.found || at_new_key.found)
       return d.rule = name(policy.rule), hold(std::move(d), current.found ? "its key was changed to one that home has taken" : "its key was changed while home deleted it");
     d.does = action::move;
@@ -222,10 +287,20 @@ decision decide(const table_pair& table, const incoming& change, const owned_row
 
   const bool update_against_delete = change.op == operation::remove ? !b.existence_met() : !current.found;
   const side update_side = change.op == operation::remove ? side::home : side::spoke;
-  const verdict v = update_against_delete ? b.by(policy.update_vs_delete, update_side) : b.by(policy.rule, ~field_set{0});
   const bool own_rule = update_against_delete && policy.update_vs_delete != delete_rule::by_rule;
+  const verdict v = own_rule ? b.by(policy.update_vs_delete, update_side) : by_the_rows_rule();
   const std::string_view rule = own_rule ? name(policy.update_vs_delete) : name(policy.rule);
-  if (v == verdict::nobody) return d.rule = rule, hold(std::move(d), "both sides wrote it, and its rule is manual");
+  if (said && said->says == ruling::verdict::values) {  // home's row with them, or the spoke's where home has none
+    if (!current.found && !is_whole(table, change.after))
+      return d.rule = rule, hold(std::move(d), "home has deleted it, and the log does not carry all of its columns");
+    d.does = current.found ? action::update : action::insert;
+    d.set = std::move(said->values);
+    settle(verdict::home, rule);
+    d.tag = b.tag(d.met, 0, d.met);
+    d.winner = "script";
+    return d;
+  }
+  if (v == verdict::nobody) return d.rule = rule, hold(std::move(d), said ? said->reason : "both sides wrote it, and its rule is manual");
   if (v == verdict::spoke) {
     if (change.op == operation::remove) {
       d.does = action::remove;

@@ -26,6 +26,7 @@ std::string_view name(conflict_rule r) {
     case conflict_rule::spoke: return "spoke";
     case conflict_rule::manual: return "manual";
     case conflict_rule::delta: return "delta";
+    case conflict_rule::script: return "script";
   }
   return "?";
 }

@@ -52,6 +52,8 @@ applier::applier(side to, target& t, const mapping& m, const config& c, change_r
       control_(committed), done_(committed.position), seen_(committed.floor), done_fingerprint_(committed.fingerprint),
       found_last_(committed.fingerprint == 0), planner_(m, to), last_commit_(clock::now()), position_(committed.position.value),
       floor_(committed.floor.value) {
+  if (to == side::home)
+    for (const conflict_script& s : c.scripts) scripts_.emplace_back(s.file, s.text);
   for (const auto& [table, token] : held_tokens) {
     link_.held.insert(to, token);
     for (const table_pair& t : m.tables)

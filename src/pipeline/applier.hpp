@@ -26,6 +26,7 @@
 #include "base/arena.hpp"
 #include "causality/write_index.hpp"
 #include "conflict/arbiter.hpp"
+#include "conflict/script.hpp"
 #include "duet/config.hpp"
 #include "duet/status.hpp"
 #include "duet/target.hpp"
@@ -148,6 +149,8 @@ class applier {
   cell* key_cells(const put_back&);
   void write_one(const table_pair&, operation, row_view before, row_view after, const std::vector<std::uint16_t>& columns);
   void write_some(const planned_row&, const table_pair&, std::vector<std::uint16_t> columns, std::vector<std::uint16_t> deltas);
+  planned_row with_values(const planned_row&, const table_pair&, const std::vector<conflict::new_value>&);
+  owned_row left_by_script(const planned_row&, const table_pair&, const std::vector<conflict::new_value>&);
   void write_by_force(const run&, const planned_row&, const owned_row& current, const owned_row& at_after);
   void write_other_key(const planned_row&, const table_pair&, const owned_row& at_before, const owned_row& at_after, bool before_stands);
   void write_refresh(const planned_row&, const table_pair&, const owned_row& current);
@@ -178,6 +181,7 @@ class applier {
   target* owner_ = nullptr;
   const mapping& mapping_;
   const config& config_;
+  std::vector<conflict::script> scripts_;  // of config::scripts
   change_ring& ring_;
   causality::write_index& their_writes_;
   link_state& link_;

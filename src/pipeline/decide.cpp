@@ -7,6 +7,7 @@
 #include "duet/failure.hpp"
 #include "pipeline/applier.hpp"
 #include "pipeline/images.hpp"
+#include "translate/translate.hpp"
 
 namespace duet::pipeline {
 
@@ -159,7 +160,8 @@ conflict::incoming incoming_of(const planned_row& row) {
 void applier::decide_at_home(const run& shape, const planned_row& row, const owned_row& at_before, const owned_row& at_after) {
   const table_pair& table = *shape.table;
   if (met_.empty()) return write_by_force(shape, row, at_before, at_after);
-  const conflict::decision d = conflict::decide(table, incoming_of(row), at_before, at_after, met_, mapping_.commit_time_grain_us);
+  const conflict::decision d = conflict::decide(table, incoming_of(row), at_before, at_after, met_, mapping_.commit_time_grain_us,
+                                                [this](const conflict::question& q) { return scripts_.at(q.script).decide(q); });
   if (d.met == 0) return write_by_force(shape, row, at_before, at_after);
 
   using action = conflict::decision::action;
@@ -168,6 +170,7 @@ void applier::decide_at_home(const run& shape, const planned_row& row, const own
     if (at_before.found) take_from_owner(table, r.before ? r.before : r.after, at_before);
     if (row.token != row.token_before && at_after.found) take_from_owner(table, r.after, at_after);
   }
+  const planned_row wanted = d.set.empty() ? row : with_values(row, table, d.set);
   switch (d.does) {
     case action::hold:
       log_conflict(row, table, d, at_before, at_before);
@@ -175,11 +178,14 @@ void applier::decide_at_home(const run& shape, const planned_row& row, const own
       return hold({row.change, row.from, d.reason, {}});
     case action::keep:
       break;
-    case action::update:
-      write_some(row, table, d.write, d.add);
+    case action::update: {
+      std::vector<std::uint16_t> columns = d.write;
+      for (const auto& [column, value] : d.set) columns.push_back(column);
+      write_some(wanted, table, std::move(columns), d.add);
       break;
+    }
     case action::insert:
-      write_one(table, operation::insert, nullptr, r.after, present_columns(table, r.after));
+      write_one(table, operation::insert, nullptr, wanted.row.after, present_columns(table, wanted.row.after));
       break;
     case action::remove:
       write_one(table, operation::remove, r.before, nullptr, {});
@@ -190,11 +196,35 @@ void applier::decide_at_home(const run& shape, const planned_row& row, const own
   }
   ++(d.does == action::keep ? attempt_.conflicts_lost : attempt_.applied);
   if (d.recorded) {
-    log_conflict(row, table, d, at_before, outcome(row, table, d, at_before));
+    log_conflict(row, table, d, at_before, d.set.empty() ? outcome(row, table, d, at_before) : left_by_script(row, table, d.set));
     ++attempt_.conflicts;
   }
   refresh_later(table, r.before ? r.before : r.after, row.token_before, d.tag);
   if (row.token != row.token_before) refresh_later(table, r.after, row.token, d.tag);
+}
+
+// The row to be written, with what a script has set. The bytes live as long as the batch.
+planned_row applier::with_values(const planned_row& row, const table_pair& table, const std::vector<conflict::new_value>& set) {
+  planned_row wanted = row;
+  const row_view from = row.row.after ? row.row.after : row.row.before;
+  cell* cells = arena_.allocate_array<cell>(table.columns.size());
+  std::copy(from, from + table.columns.size(), cells);
+  for (const auto& [column, value] : set) cells[column] = value ? cell::of(arena_.copy(*value)) : cell::null();
+  wanted.row.after = cells;
+  return wanted;
+}
+
+// The row as home has stored it: a script's values come in any form that home takes. They must have one at the spoke, too.
+owned_row applier::left_by_script(const planned_row& row, const table_pair& table, const std::vector<conflict::new_value>& set) {
+  const row_view key = row.row.before ? row.row.before : row.row.after;
+  owned_row left = std::move(target_.lock_rows(table, std::span(&key, 1)).front());
+  if (!left.found) throw not_written(table);
+  std::vector<cell> in(table.columns.size()), out(table.columns.size());
+  for (const auto& [column, value] : set) in[column] = left.values[column] ? cell::of(*left.values[column]) : cell::null();
+  std::string reason;
+  if (!translate::convert_row(table, side::home, in.data(), out.data(), arena_, reason))
+    throw failure(failure_kind::row_refused, "the spoke can't store what its script answers: " + reason);
+  return left;
 }
 
 // From now on no change of the key can have seen the refresh, also not a later one of this very batch.
@@ -282,6 +312,7 @@ void applier::log_conflict(const planned_row& row, const table_pair& table, cons
   if (d.does == action::hold) e.result = "held until someone decides: " + d.reason;
   else if (!is.found) e.result = d.does == action::keep ? "the row stays deleted; the spoke was told" : "deleted at home, too";
   else if (d.does == action::keep) e.result = "home's row stands and was sent to the spoke again";
+  else if (!d.set.empty()) e.result = "its script has set values; the row was sent to the spoke again";
   else e.result = d.winner == "both" ? "columns of both sides, sent to the spoke again" : "the spoke's change stands at home, too";
   target_.log_conflict(e);
 }

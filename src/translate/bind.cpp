@@ -6,7 +6,7 @@
 //           latest_by_type, delta_type, too_many_fields
 //   warn    only_one_side, generated_one_side, declared_loss, utc_assumed, key_equality, unique_equality, null_one_side,
 //           parent_not_synced, cascade_differs
-//   ok      tables_one_side, table_paired, held_values, latest_by_commit_time, fields_shared
+//   ok      tables_one_side, table_paired, held_values, latest_by_commit_time, fields_shared, conflict_script
 #include <algorithm>
 #include <cassert>
 #include <limits>
@@ -415,13 +415,14 @@ class binder {
   void find_row_rule(const table_rule& rule, table_pair& pair) {
     conflict_policy& p = pair.policy;
     p.rule = rule.conflict.rule != conflict_rule::none ? rule.conflict.rule : config_.default_conflict_rule;
+    p.script = rule.conflict.script;
     if (p.rule != conflict_rule::none) return;
     ok_ = false;
     if (!without_rule_.insert(&rule).second) return;  // another table of the same schema.*
     refuse("no_conflict_rule", rule.at.line,
            (is_wildcard(rule) ? rule.home : full_name(pair.home)) +
                " is synced both ways and has no conflict rule: when both sides have changed the same row, Duet does not assume who wins",
-           "write `conflict: { rule: latest }` at the table, or `conflicts: { default: latest }` for all tables; one of latest, home, spoke, manual");
+           "write `conflict: { rule: latest }` at the table, or `conflicts: { default: latest }` for all tables; one of latest, home, spoke, manual, or at a table { script: FILE }");
   }
 
   // The index in pair.columns of a column that a conflict rule may be about.
@@ -481,8 +482,12 @@ class binder {
     }
     if (!ok_) return;
 
+    // Of the columns of a field at most one has a rule of its own, or all of them the same (config/ sees to it).
     const auto add_field = [&](std::vector<std::uint16_t> columns, conflict_rule r) {
-      p.fields.push_back({std::move(columns), r == conflict_rule::none ? p.rule : r});
+      std::uint16_t script = p.script;
+      for (const auto& [name, one] : said.column_scripts)
+        if (std::any_of(columns.begin(), columns.end(), [&](std::uint16_t i) { return pair.columns[i].home.name == name; })) script = one;
+      p.fields.push_back({std::move(columns), r == conflict_rule::none ? p.rule : r, script});
     };
     std::vector<std::uint16_t> ruled, others;
     for (std::uint16_t i = 0; i < pair.columns.size(); ++i) {
@@ -522,10 +527,16 @@ class binder {
     }
     for (side s : {side::home, side::spoke})
       for (const std::uint16_t i : owned[static_cast<int>(s)]) p.owned[static_cast<int>(s)] |= p.bit_of(i);
+    if (p.rule == conflict_rule::script) note_script(pair, said.at.line, p.script, "");
+    for (const auto& [name, script] : said.column_scripts) note_script(pair, said.columns_at.line, script, "." + name);
     if (p.compares_commit_times()) {
       note("latest_by_commit_time", rule.at.line,
            full_name(pair.home) + ": which write is the later one is told by the commit times in both logs, so by the clocks of both servers");
     }
+  }
+
+  void note_script(const table_pair& pair, int line, std::uint16_t script, const std::string& column) {
+    note("conflict_script", line, full_name(pair.home) + column + ": " + config_.scripts.at(script).file + " decides");
   }
 
   void check_latest_by(const table_rule& rule, const table_pair& pair, const column_pair& c) {

@@ -19,7 +19,7 @@ std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
 }
 
 struct outcome {
-  std::uint64_t runs = 0, bad = 0, conflicts = 0;
+  std::uint64_t runs = 0, bad = 0, conflicts = 0, values_set = 0;
   std::map<std::string, std::pair<std::uint64_t, std::string>> kinds;  // the first words of what is wrong: how often, and one run
   std::string describe() const {
     std::string text;
@@ -47,6 +47,7 @@ outcome run_all(std::uint64_t first_seed, std::uint64_t n, Make make) {
           const std::string wrong = w.run();
           ++mine.runs;
           mine.conflicts += w.conflicts();
+          mine.values_set += w.values_set();
           if (wrong.empty()) continue;
           if (n == 1) std::fputs(w.logs().c_str(), stdout);
           ++mine.bad;
@@ -57,6 +58,7 @@ outcome run_all(std::uint64_t first_seed, std::uint64_t n, Make make) {
         all.runs += mine.runs;
         all.bad += mine.bad;
         all.conflicts += mine.conflicts;
+        all.values_set += mine.values_set;
         for (auto& [text, found] : mine.kinds) {
           auto& kind = all.kinds[text];
           if (kind.first == 0) kind.second = found.second;
@@ -85,6 +87,7 @@ plan varied(std::uint64_t seed) {
   p.jitter_us = below(2) ? 60 : 5000;
   if (below(8) == 0) p.steps = 300;
   if (below(4) == 0) p.per_mille_move = 100;
+  if (below(5) == 0) p.rule = conflict_rule::script;
   p.owners = p.merge_columns && below(4) == 0;
   return p;
 }
@@ -97,11 +100,12 @@ TEST(simulation, both_sides_end_equal_under_any_rule_and_any_crash) {
   // The same runs each time, but for the long form: a change that breaks one is found by whoever made it.
   const std::uint64_t first = one ? one : std::getenv("DUET_LONG") ? 1 + std::random_device{}() % 1'000'000'000ull : 1;
   const outcome o = run_all(first, runs, varied);
-  std::printf("%llu runs from seed %llu, %llu conflicts decided\n", static_cast<unsigned long long>(o.runs), static_cast<unsigned long long>(first),
-              static_cast<unsigned long long>(o.conflicts));
+  std::printf("%llu runs from seed %llu, %llu conflicts decided, %llu with a script's values\n", static_cast<unsigned long long>(o.runs),
+              static_cast<unsigned long long>(first), static_cast<unsigned long long>(o.conflicts), static_cast<unsigned long long>(o.values_set));
   EXPECT_EQ(o.bad, 0u) << o.bad << " of " << o.runs << " runs; DUET_SEED replays one:" << o.describe();
   EXPECT_EQ(o.runs, runs);
   if (!one) EXPECT_GT(o.conflicts, runs);
+  if (!one) EXPECT_GT(o.values_set, runs / 4);
 }
 
 TEST(simulation, no_part_of_the_algorithm_can_be_left_out) {

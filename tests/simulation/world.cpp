@@ -37,6 +37,26 @@ class ablated_source : public source {
   log_position at_least_;
 };
 
+// Decides by the two times, so that a run can be replayed: a side, or values that are neither side's, now and then of a column
+// that is not contested.
+constexpr const char* simulated_script = R"(
+function resolve(c)
+  local dice = (c.home_time * 7 + c.spoke_time * 13 + #c.columns) % 7
+  if dice == 0 then return "home" end
+  if dice == 1 then return "spoke" end
+  local answer = {}
+  local function set(name)
+    local n = c.home_time * 3 + c.spoke_time
+    answer[name] = name == "amount" and n or name .. " of " .. n
+  end
+  for i, name in ipairs(c.columns) do
+    if i == 1 or dice > 3 then set(name) end
+  end
+  if dice == 6 then set("note") end
+  return answer
+end
+)";
+
 class forgetful_target : public memory_target {
  public:
   forgetful_target(memory_database& d, fault_plan& f, ablation without) : memory_target(d, f), without_(without) {}
@@ -76,6 +96,7 @@ world::world(const plan& p) : plan_(p), random_(static_cast<std::uint32_t>(p.see
     policy.owned[static_cast<int>(side::home)] = policy.bit_of(1);
     policy.owned[static_cast<int>(side::spoke)] = policy.bit_of(2);
   }
+  config_.scripts = {{"simulated.lua", simulated_script, {}}};
   mapping_.tables[0].columns[2].guarded = !p.blind_column;
   if (below(4) == 0) mapping_.commit_time_grain_us = 40;
   keys_ = {"cnt", "k1", "k2"};
@@ -286,6 +307,10 @@ std::string world::logs() const {
     for (const auto& c : db->conflicts) out += "  conflict " + c.type + " " + c.key + " home " + c.home_row + " spoke " + c.spoke_row + " result " + c.result_row + " " + c.rule + " " + c.winner + "\n";
   }
   return out;
+}
+
+std::uint64_t world::values_set() const {
+  return static_cast<std::uint64_t>(std::count_if(home_.conflicts.begin(), home_.conflicts.end(), [](const conflict_entry& c) { return c.winner == "script"; }));
 }
 
 std::string world::check() const {

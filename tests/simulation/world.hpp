@@ -59,6 +59,7 @@ class world {
   // Both logs and the conflicts, to read what has happened.
   std::string logs() const;
   std::uint64_t conflicts() const { return home_.conflicts.size(); }
+  std::uint64_t values_set() const;  // conflicts that ended with values of neither side
 
  private:
   struct books {

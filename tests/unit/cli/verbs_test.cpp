@@ -165,6 +165,20 @@ TEST_F(check_verb, asks_both_sides_for_the_tables_of_the_rules) {
   EXPECT_THAT(spoke.asked_tables, ElementsAre("other.invoice", "shop.*", "shop.customer", "shop.goods"));
 }
 
+TEST_F(check_verb, refuses_a_script_that_is_no_lua_with_both_lines) {
+  const std::string lua = std::filesystem::path(file()).replace_filename("broken.lua");
+  std::ofstream(lua) << "function resolve(c)\n  return = 5\nend\n";
+  write_config("  - home: public.item\n    conflict: { rule: { script: broken.lua } }\n");
+  for (const char* v : {"check", "setup"}) EXPECT_EQ(verb(v), 2) << v;
+  EXPECT_EQ(verb("check"), 2);
+  EXPECT_THAT(out, HasSubstr("broken.lua:2: unexpected symbol near '='"));
+  EXPECT_THAT(out, HasSubstr("[script_broken]"));
+  EXPECT_THAT(out, HasSubstr("duet.yaml:"));
+  std::ofstream(lua) << "function decide(c) return 'home' end\n";
+  EXPECT_EQ(verb("check"), 2);
+  EXPECT_THAT(out, HasSubstr("it defines no function resolve"));
+}
+
 TEST_F(check_verb, refuses_a_table_without_a_conflict_rule) {
   write_config("", "shop", "");
   EXPECT_EQ(verb("check"), 1);

@@ -20,6 +20,9 @@ class config_reader : public testing::Test {
     folder_ = std::filesystem::temp_directory_path() / ("duet-config-test-" + std::to_string(getpid()));
     std::filesystem::create_directories(folder_);
     write("secret", "top secret\n");
+    write("good.lua", "function resolve(c) return 'home' end\n");
+    write("other.lua", "function resolve(c) return 'spoke' end\n");
+    write("large.lua", std::string(300 << 10, '-'));
     write("ca.pem", "-----BEGIN CERTIFICATE-----\n");
   }
   ~config_reader() override { std::filesystem::remove_all(folder_); }
@@ -218,6 +221,8 @@ const broken broken_tails[] = {
     {"tables:\n  - home: public.a\nconflicts:\n  default: hom\n", "bad_conflict_rule", 7, "one of latest, home, spoke, manual"},
     {"tables:\n  - home: public.a\nconflicts:\n  default: delta\n", "bad_conflict_rule", 7, "columns: { balance: delta }"},
     {"tables:\n  - home: public.a\nconflicts:\n  default: [home]\n", "wrong_type", 7},
+    {"tables:\n  - home: public.a\nconflicts:\n  default: script\n", "bad_conflict_rule", 7, "at the table"},
+    {"tables:\n  - home: public.a\nconflicts:\n  default: { script: good.lua }\n", "bad_conflict_rule", 7, "conflict: { rule: { script: rules/customer.lua } }"},
     {"tables:\n  - home: public.a\nconflicts:\n  log_retention_days: 90d\n", "bad_number", 7},
     {"tables:\n  - home: public.a\nconflicts:\n  log_retention_days: 36501\n", "bad_number", 7, "out of range"},
     {"tables:\n  - home: public.a\nstatus: 8087\n", "wrong_type", 6},
@@ -267,6 +272,26 @@ const broken broken_rules[] = {
     {"      rule: newest\n", "bad_conflict_rule", 7, "one of latest, home, spoke, manual"},
     {"      rule: none\n", "bad_conflict_rule", 7, "one of latest, home, spoke, manual"},
     {"      rule: delta\n", "bad_conflict_rule", 7, "columns: { balance: delta }"},
+    {"      rule: script\n", "bad_conflict_rule", 7, "conflict: { rule: { script: rules/customer.lua } }"},
+    {"      rule: script\n      file: no.lua\n", "script_unreadable", 8, "no.lua can't be read"},
+    {"      rule: {script: no.lua}\n", "script_unreadable", 7, "no.lua can't be read"},
+    {"      rule: {script: .}\n", "script_unreadable", 7, "can't be read"},
+    {"      rule: {script: large.lua}\n", "script_unreadable", 7, "has more than 256 KB"},
+    {"      rule: {script: [a.lua]}\n", "wrong_type", 7},
+    {"      rule: {script: ''}\n", "wrong_type", 7},
+    {"      rule: {rule: script}\n", "bad_conflict_rule", 7, "rules/customer.lua"},
+    {"      rule: {rule: home}\n", "bad_conflict_rule", 7, "only a script"},
+    {"      rule: {rule: home, file: good.lua}\n", "bad_conflict_rule", 7, "only a script"},
+    {"      rule: {script: good.lua, file: good.lua}\n", "bad_conflict_rule", 7, "only a script"},
+    {"      rule: {scrip: good.lua}\n", "unknown_key", 7, "did you mean `script`?"},
+    {"      rule: home\n      file: good.lua\n", "bad_conflict_rule", 8, "`rule: script`"},
+    {"      file: good.lua\n", "bad_conflict_rule", 7, "`rule: script`"},
+    {"      rule: home\n      columns:\n        a: script\n", "bad_conflict_rule", 9, "{ stock: { script: rules/stock.lua } }"},
+    {"      rule: home\n      columns:\n        a: {script: no.lua}\n", "script_unreadable", 9, "conflict.columns.a"},
+    {"      rule: home\n      groups: [[a, b]]\n      columns: {a: {script: good.lua}, b: {script: other.lua}}\n", "group_rules", 8,
+     "`a` is script good.lua and `b` is script other.lua"},
+    {"      rule: home\n      merge: row\n      columns: {a: {script: good.lua}}\n", "merge_row", 9, "`a` has no rule of its own"},
+    {"      rule: {script: good.lua}\n      latest_by: a\n", "latest_by_unused", 8},
     {"      rule: [home]\n", "wrong_type", 7},
     {"      rule:\n", "wrong_type", 7},
     {"      rule: home\n      merge: column\n", "bad_merge", 8, "one of columns, row"},
@@ -313,6 +338,30 @@ TEST_F(config_reader, names_the_line_and_the_code_of_each_mistake_in_a_conflict_
     EXPECT_FALSE(found_[0].remedy.empty()) << b.yaml;
     EXPECT_TRUE(c.tables.empty()) << b.yaml;
   }
+}
+
+TEST_F(config_reader, reads_a_script_in_each_spelling_at_each_place) {
+  variables_["RULES"] = "good";
+  const config c = read(std::string(good_ends) +
+                        "tables:\n  - home: public.a\n    conflict: { rule: { script: good.lua }, columns: { s: { script: other.lua }, t: home, u: { rule: script, file: good.lua } } }\n"
+                        "  - home: public.b\n    conflict: { rule: { rule: script, file: other.lua } }\n"
+                        "  - home: public.*\n    conflict:\n      rule: script\n      file: ${RULES}.lua\n      update_vs_delete: update_wins\n"
+                        "  - home: public.d\n    conflict: { rule: home, groups: [[s, t]], columns: { s: { script: good.lua }, t: { script: good.lua } } }\n");
+  EXPECT_TRUE(found_.empty()) << all();
+  ASSERT_EQ(c.tables.size(), 4u);
+  const auto file = [&](std::uint16_t i) { return c.scripts.at(i).file + " " + std::to_string(c.scripts.at(i).at.line); };
+  EXPECT_EQ(c.tables[0].conflict.rule, conflict_rule::script);
+  EXPECT_EQ(file(c.tables[0].conflict.script), "good.lua 6");
+  EXPECT_THAT(c.tables[0].conflict.columns, testing::ElementsAre(testing::Pair("s", conflict_rule::script), testing::Pair("t", conflict_rule::home),
+                                                                 testing::Pair("u", conflict_rule::script)));
+  ASSERT_EQ(c.tables[0].conflict.column_scripts.size(), 2u);
+  EXPECT_EQ(c.tables[0].conflict.column_scripts[0].first, "s");
+  EXPECT_EQ(file(c.tables[0].conflict.column_scripts[0].second), "other.lua 6");
+  EXPECT_EQ(file(c.tables[0].conflict.column_scripts[1].second), "good.lua 6");
+  EXPECT_EQ(file(c.tables[1].conflict.script), "other.lua 8");
+  EXPECT_EQ(file(c.tables[2].conflict.script), "good.lua 12");
+  EXPECT_EQ(c.tables[2].conflict.update_vs_delete, delete_rule::update_wins);
+  EXPECT_EQ(c.scripts[0].text, "function resolve(c) return 'home' end\n");
 }
 
 TEST_F(config_reader, takes_latest_by_for_a_rule_that_is_the_default_a_columns_or_not_known_yet) {

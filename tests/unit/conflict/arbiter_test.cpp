@@ -51,21 +51,22 @@ struct meeting_of {
   std::vector<met_write> met = {{0b001, home_time, side::home}};
   std::int64_t time_us = after_home;
   std::int64_t grain_us = 1;
+  referee ask = {};  // where no rule is script, nobody is asked
 
   decision update(const values& before, const values& after) {
     const row_of b(before), a(after);
     incoming c{operation::update, b.cells.data(), a.cells.data(), 0, time_us, false};
     for (std::uint16_t i = 1; i < 4; ++i)
       if (before[i] != after[i]) c.fields |= table.policy.bit_of(i);
-    return decide(table, c, current, {}, met, grain_us);
+    return decide(table, c, current, {}, met, grain_us, ask);
   }
   decision insert(const values& after) {
     const row_of a(after);
-    return decide(table, {operation::insert, nullptr, a.cells.data(), table.policy.all(), time_us, false}, current, {}, met, grain_us);
+    return decide(table, {operation::insert, nullptr, a.cells.data(), table.policy.all(), time_us, false}, current, {}, met, grain_us, ask);
   }
   decision remove(const values& before) {
     const row_of b(before);
-    return decide(table, {operation::remove, b.cells.data(), nullptr, table.policy.all(), time_us, false}, current, {}, met, grain_us);
+    return decide(table, {operation::remove, b.cells.data(), nullptr, table.policy.all(), time_us, false}, current, {}, met, grain_us, ask);
   }
 };
 
@@ -188,6 +189,138 @@ TEST(arbiter, takes_two_deletes_for_no_loss_and_still_answers) {
   EXPECT_EQ(d.does, action::keep);
   EXPECT_FALSE(d.recorded);
   EXPECT_EQ(d.tag.fields(), m.table.policy.all());
+}
+
+// ---- a script decides
+
+// A referee that answers alike each time, and remembers what it was asked.
+struct oracle {
+  ruling answer;
+  std::vector<question> asked = {};
+  referee ask() {
+    return [this](const question& q) { return asked.push_back(q), answer; };
+  }
+};
+ruling pick(ruling::verdict v) { return {.says = v}; }
+ruling set(std::vector<new_value> v) { return {.says = ruling::verdict::values, .values = std::move(v)}; }
+ruling hold_it() { return {.says = ruling::verdict::hold, .reason = "ask the boss"}; }
+
+TEST(arbiter_with_a_script, takes_its_side_or_its_hold) {
+  const values changed = {"1", "spoke", "there", "7"};
+  oracle o{pick(ruling::verdict::home)};
+  meeting_of m{.table = table_with(conflict_rule::script), .ask = o.ask()};
+  decision d = m.update(base, changed);
+  EXPECT_EQ(d.write, numbers{2}) << "what is not contested is written";
+  EXPECT_EQ(d.winner, "home");
+  EXPECT_EQ(d.rule, "script");
+  EXPECT_EQ(d.tag.by_home.fields, 0b001u);
+  o.answer = pick(ruling::verdict::spoke);
+  d = m.update(base, changed);
+  EXPECT_EQ(d.write, (numbers{1, 2}));
+  EXPECT_EQ(d.winner, "spoke");
+  EXPECT_EQ(d.tag.by_spoke.fields, 0b001u);
+  o.answer = hold_it();
+  d = m.update(base, changed);
+  EXPECT_EQ(d.does, action::hold);
+  EXPECT_EQ(d.reason, "ask the boss");
+  EXPECT_EQ(d.rule, "script");
+  ASSERT_EQ(o.asked.size(), 3u);
+  EXPECT_EQ(o.asked[0].contested, 0b001u);
+  EXPECT_EQ(o.asked[0].home_time_us, home_time);
+  EXPECT_EQ(o.asked[0].home_op, operation::update);
+  EXPECT_EQ(m.update(base, {"1", "base", "there", "7"}).met, 0u);
+  EXPECT_EQ(o.asked.size(), 3u) << "no conflict";
+}
+
+TEST(arbiter_with_a_script, counts_values_as_a_write_of_home_that_has_seen_both) {
+  oracle o{set({{1, "both"}, {2, std::nullopt}})};
+  meeting_of m{.table = table_with(conflict_rule::script), .ask = o.ask()};
+  const decision d = m.update(base, {"1", "spoke", "there", "9"});
+  EXPECT_EQ(d.does, action::update);
+  EXPECT_EQ(d.set, o.answer.values);
+  EXPECT_EQ(d.write, numbers{3}) << "city was written by the spoke alone, and still gets the script's value";
+  EXPECT_EQ(d.winner, "script");
+  EXPECT_EQ(d.tag.by_home.fields, 0b011u);
+  EXPECT_EQ(d.tag.by_home.time_us, after_home);
+  EXPECT_EQ(d.tag.by_spoke.fields, 0u);
+  EXPECT_TRUE(d.recorded);
+}
+
+TEST(arbiter_with_a_script, asks_once_about_what_was_declared_at_one_place) {
+  oracle o{set({{1, "both"}})};
+  meeting_of m{.table = table_with(conflict_rule::script), .met = {{0b111, home_time, side::home}}, .ask = o.ask()};
+  m.table.policy.fields[2].script = 1;
+  const decision d = m.update(base, {"1", "spoke", "there", "9"});
+  ASSERT_EQ(o.asked.size(), 2u);
+  EXPECT_EQ(o.asked[0].contested, 0b011u);
+  EXPECT_EQ(o.asked[1].contested, 0b100u);
+  EXPECT_EQ(o.asked[1].script, 1);
+  EXPECT_EQ(d.write, numbers{}) << "what it does not name stays as home has it";
+  m.table.policy.fields[2].rule = conflict_rule::spoke;
+  const decision mixed = m.update(base, {"1", "spoke", "there", "9"});
+  EXPECT_EQ(mixed.write, numbers{3});
+  EXPECT_EQ(mixed.rule, "by column");
+  EXPECT_EQ(mixed.winner, "script");
+  EXPECT_EQ(mixed.tag.by_spoke.fields, 0b100u);
+}
+
+TEST(arbiter_with_a_script, does_not_ask_about_the_spokes_own_earlier_win) {
+  oracle o{hold_it()};
+  meeting_of m{.table = table_with(conflict_rule::script), .met = {{0b001, home_time, side::spoke}}, .ask = o.ask()};
+  EXPECT_EQ(m.update(base, {"1", "again", "here", "7"}).write, numbers{1});
+  m.met = {{m.table.policy.all(), home_time, side::spoke}};
+  EXPECT_EQ(m.remove(base).does, action::remove);
+  EXPECT_TRUE(o.asked.empty());
+}
+
+TEST(arbiter_with_a_script, asks_about_inserts_and_deletes_by_the_rows_rule_only) {
+  oracle o{set({{1, "both"}})};
+  meeting_of m{.table = table_with(conflict_rule::script, true), .met = {}, .ask = o.ask()};
+  m.met = {{m.table.policy.all(), home_time, side::home}};
+  decision d = m.insert({"1", "spoke", "there", "3"});
+  EXPECT_EQ(d.does, action::update);
+  EXPECT_EQ(d.write, numbers{}) << "home's row, and the script's values in it";
+  EXPECT_EQ(d.set, o.answer.values);
+  EXPECT_EQ(d.tag.by_home.fields, m.table.policy.all());
+  EXPECT_EQ(o.asked.at(0).home_op, operation::insert);
+  EXPECT_EQ(o.asked.at(0).contested, 0b011u) << "a delta is not the script's";
+  o.answer = pick(ruling::verdict::spoke);
+  EXPECT_EQ(m.insert({"1", "spoke", "there", "3"}).write, (numbers{1, 2, 3}));
+
+  meeting_of gone{.table = m.table, .current = {}, .met = m.met, .ask = o.ask()};
+  EXPECT_EQ(gone.update(base, {"1", "spoke", "here", "7"}).does, action::insert);
+  EXPECT_EQ(o.asked.back().home_op, operation::remove);
+  o.answer = set({{1, "both"}});
+  d = gone.update(base, {"1", "spoke", "here", "7"});
+  EXPECT_EQ(d.does, action::insert);
+  EXPECT_EQ(d.set, o.answer.values);
+  EXPECT_EQ(gone.update(base, {"1", "spoke", "absent", "7"}).does, action::hold);
+  meeting_of changed{.table = m.table, .ask = o.ask()};
+  EXPECT_EQ(changed.remove(base).does, action::update) << "the row stays, with the script's values";
+
+  const std::size_t before = o.asked.size();
+  gone.table.policy.update_vs_delete = delete_rule::delete_wins;
+  EXPECT_EQ(gone.update(base, {"1", "spoke", "here", "7"}).does, action::keep);
+  m.table.policy.rule = conflict_rule::home;
+  EXPECT_EQ(m.insert({"1", "spoke", "there", "3"}).does, action::keep);
+  EXPECT_EQ(o.asked.size(), before);
+}
+
+TEST(arbiter_with_a_script, lets_it_pick_a_side_where_the_key_was_changed) {
+  oracle o{pick(ruling::verdict::spoke)};
+  meeting_of m{.table = table_with(conflict_rule::script)};
+  const row_of before(base), after({"2", "spoke", "here", "7"});
+  const incoming c{operation::update, before.cells.data(), after.cells.data(), m.table.policy.all(), after_home, true};
+  const auto decided = [&](ruling answer) {
+    o.answer = std::move(answer);
+    return decide(m.table, c, m.current, {}, m.met, 1, o.ask());
+  };
+  EXPECT_EQ(decided(pick(ruling::verdict::spoke)).does, action::move);
+  EXPECT_EQ(decided(pick(ruling::verdict::home)).does, action::keep);
+  EXPECT_EQ(decided(hold_it()).reason, "ask the boss");
+  const decision d = decided(set({{1, "both"}}));
+  EXPECT_EQ(d.does, action::hold);
+  EXPECT_NE(d.reason.find("can only name a side"), std::string::npos);
 }
 
 // ---- the spoke

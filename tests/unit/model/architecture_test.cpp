@@ -30,6 +30,7 @@ const std::map<std::string, names> may_use{
 const std::map<std::string, names> owners{
     {"libpq-fe.h", {"postgres"}}, {"mysql.h", {"mysql"}}, {"mysql/mysql.h", {"mysql"}}, {"mariadb", {"mysql"}},
     {"cppconn/", {"mysql"}},      {"yaml-cpp/", {"config"}}, {"boost/", {"base", "pipeline"}},
+    {"lua", {"conflict"}},
 };
 
 TEST(architecture, each_folder_includes_only_what_the_plan_of_the_house_allows) {

@@ -13,6 +13,7 @@ TEST(names, of_conflict_rules_are_those_of_the_configuration) {
   EXPECT_EQ(name(conflict_rule::spoke), "spoke");
   EXPECT_EQ(name(conflict_rule::manual), "manual");
   EXPECT_EQ(name(conflict_rule::delta), "delta");
+  EXPECT_EQ(name(conflict_rule::script), "script");
 }
 
 TEST(names, of_rules_for_updates_against_deletes_are_those_of_the_configuration) {

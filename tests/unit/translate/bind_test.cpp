@@ -553,6 +553,24 @@ TEST_F(binding_of_conflict_rules, gives_a_group_the_rule_of_its_column) {
   EXPECT_EQ(m.tables[0].policy.fields.size(), 5u);
 }
 
+TEST_F(binding_of_conflict_rules, tells_each_field_its_script_and_says_so) {
+  config_.scripts = {{"account.lua", "", {34}}, {"visits.lua", "", {35}}, {"city.lua", "", {36}}};
+  said().rule = conflict_rule::script;
+  said().columns = {{"visits", conflict_rule::script}, {"city", conflict_rule::script}, {"title", conflict_rule::home}};
+  said().column_scripts = {{"visits", 1}, {"city", 2}};
+  said().groups = {{"street", "city"}};
+  const mapping m = bind();
+  ASSERT_EQ(m.tables.size(), 1u) << all();
+  const conflict_policy& p = m.tables[0].policy;
+  EXPECT_EQ(p.script, 0);
+  EXPECT_THAT(fields(m.tables[0]), testing::ElementsAre("street city: script", "title: home", "visits: script", "balance: script", "credit_status: script", "updated_at: script"));
+  EXPECT_EQ(p.fields[0].script, 2);
+  EXPECT_EQ(p.fields[2].script, 1);
+  EXPECT_EQ(p.fields[3].script, 0);
+  for (const char* line : {"public.account: account.lua decides", "public.account.visits: visits.lua decides", "public.account.city: city.lua decides"})
+    EXPECT_THAT(all(), testing::HasSubstr(line));
+}
+
 TEST_F(binding_of_conflict_rules, makes_the_row_one_field_beside_its_deltas) {
   said().merge_columns = false;
   said().columns = {{"visits", conflict_rule::delta}};
