@@ -163,6 +163,13 @@ void reader::stamp_change(change_record& r) {
     return;
   }
   r.fields = touched(table, r);
+  // A delete that the other side is not told of is this side's own affair: it stands against no change of the row that stays,
+  // and is in the index only to say why the row is gone here.
+  if (r.op == operation::remove && table.keeps_deleted(from_)) {
+    e.wrote = from_;
+    entries_.push_back(e);
+    return;
+  }
   e.fields = r.fields;
   e.time_us = transaction_time_us_;
   e.wrote = from_;

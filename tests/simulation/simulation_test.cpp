@@ -85,6 +85,7 @@ plan varied(std::uint64_t seed) {
   p.jitter_us = below(2) ? 60 : 5000;
   if (below(8) == 0) p.steps = 300;
   if (below(4) == 0) p.per_mille_move = 100;
+  if (p.per_mille_delete && below(3) == 0) p.keeps_deleted[0] = below(2), p.keeps_deleted[1] = below(2);
   return p;
 }
 
