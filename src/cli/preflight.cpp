@@ -123,6 +123,9 @@ void preflight::check() {
   if (spoke && step(at_spoke_, "spoke", [&] { spoke->check_server(at_spoke_); }))
     step(in_tables_, "spoke", [&] { spoke->check_tables(tables, in_tables_); });
   if (home && spoke) step(at_spoke_, "spoke", [&] { compare_clocks(); });
+  const int days = cfg.conflict_log_retention_days;
+  in_config_.push_back({finding::level::ok, "log_retention",
+                        days ? fmt::format("rows of duet.conflict_log are removed after {} days", days) : "rows of duet.conflict_log are never removed", "", "config"});
 }
 
 void preflight::compare_clocks() {

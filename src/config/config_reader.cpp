@@ -540,6 +540,7 @@ class reader {
     if (n.IsMap()) {
       if (!check_map(n, what, {"archive"})) return;
       const YAML::Node column = n["archive"];
+      if (!column && n.size() > 0) return;  // an unknown key, and it has been said
       if (!column) return refuse("missing_key", out.at.line, what + ": it is not said what to do", "write `deletes: ignore` or `deletes: { archive: archived_at }`");
       const auto text = text_of(column, what + ".archive", "`deletes: { archive: archived_at }`");
       if (!text) return;

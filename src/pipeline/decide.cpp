@@ -155,14 +155,13 @@ void applier::keep_deleted(const planned_row& row, const table_pair& table, cons
   const delete_rule_of_side& rule = table.deletes_of(from_);
   if (rule.does == delete_action::archive) target_.mark(table, row.row.before, rule.archived_at, row.from->commit_time_us);
   ++(rule.does == delete_action::archive ? attempt_.applied : attempt_.deletes_ignored);
-  if (met_.empty() || !current.found) return;
-  decision_tag tag;
+  decision_tag tag;  // home's row stands
   for (const conflict::met_write& w : met_) {
-    auto& won = tag.by(w.wrote);
-    won.fields |= w.fields & ~tag.by(other(w.wrote)).fields;  // the newest come first
-    won.time_us = std::max(won.time_us, w.time_us);
+    if (w.wrote != side::home || w.fields == 0) continue;
+    tag.by_home.fields = table.policy.all();
+    tag.by_home.time_us = std::max(tag.by_home.time_us, w.time_us);
   }
-  refresh_later(table, row.row.before, row.token_before, tag);
+  if (current.found && tag.by_home.fields) refresh_later(table, row.row.before, row.token_before, tag);
 }
 
 // Home has deleted the row, of which the spoke was not told, and has written it before, which the spoke had not seen: it is

@@ -203,8 +203,14 @@ class binder {
     pair.held_limit = rule.held_limit.value_or(config_.held_limit);
     if (!ok_) return;
     pair_unique_indexes(rule, pair);
+    std::string deletes;
+    for (side s : {side::home, side::spoke})
+      if (pair.keeps_deleted(s)) {
+        const std::string& column = pair.deletes_of(s).archived_at;
+        deletes += ", what " + std::string(duet::name(s)) + " deletes stays at " + std::string(duet::name(other(s))) + (column.empty() ? "" : " with its time in " + column);
+      }
     note("table_paired", rule.at.line,
-         what + " <-> " + full_name(spoke) + ", " + std::string(duet::name(rule.direction)) + ", " + std::to_string(pair.columns.size()) + " columns");
+         what + " <-> " + full_name(spoke) + ", " + std::string(duet::name(rule.direction)) + ", " + std::to_string(pair.columns.size()) + " columns" + deletes);
     rule_of_.push_back(&rule);
     out_.tables.push_back(std::move(pair));
   }
