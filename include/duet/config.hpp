@@ -47,12 +47,21 @@ struct conflict_rules {
   config_mark at, latest_by_at, groups_at, columns_at, own_at;
 };
 
+// What a delete of one side does on the other one, as written.
+struct delete_flow {
+  delete_action does = delete_action::propagate;
+  std::string archived_at;          // archive: a column of the other side's table
+  config_mark at;
+};
+
 struct table_rule {
   std::string home, spoke;          // as written: schema.table or schema.*; spoke may be empty (same name)
   std::vector<std::pair<std::string, std::string>> columns;  // home, spoke
   std::vector<std::string> exclude; // home's column names (or spoke's, for columns that only the spoke has)
   flow direction = flow::both;
   conflict_rules conflict;
+  delete_flow deletes[2];           // by the side that deletes
+  std::optional<std::uint64_t> held_limit;
   config_mark at;
   config_mark columns_at, exclude_at;
 };
@@ -75,6 +84,8 @@ struct config {
   conflict_rule default_conflict_rule = conflict_rule::none;  // conflicts.default
   int conflict_log_retention_days = 90;       // conflicts.log_retention_days; 0: kept for ever
   std::vector<conflict_script> scripts;       // one for each place that names a file
+  std::int64_t clock_offset_limit_ms = 1000;  // conflicts.clock_offset_limit
+  std::uint64_t held_limit = 10000;           // conflicts.held_limit: of each table that has none of its own; 0: no limit
   std::vector<table_rule> tables;
   tuning tune;
 };

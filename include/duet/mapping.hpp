@@ -14,6 +14,14 @@ namespace duet {
 enum class flow : std::uint8_t { both, home_to_spoke, spoke_to_home };
 std::string_view name(flow);
 
+// What a delete of one side does on the other one.
+enum class delete_action : std::uint8_t {
+  propagate,
+  ignore,   // nothing: the other side keeps its row
+  archive,  // the row stays, and one of its columns gets the time of the delete
+};
+std::string_view name(delete_action);
+
 // How values of one kind pair are converted; translate/ knows what each does.
 struct conversion {
   std::uint16_t code = 0;  // 0 = the bytes are passed on as they are
@@ -30,6 +38,12 @@ struct column_pair {
   const column& on(side s) const { return s == side::home ? home : spoke; }
 };
 
+struct delete_rule_of_side {
+  delete_action does = delete_action::propagate;
+  std::string archived_at;     // archive: the column, of the other side's table
+  bool cleared = false;        // archive: it is set to NULL again when the row comes back (not where it is synced, or NOT NULL)
+};
+
 struct table_pair {
   std::uint16_t id = 0;        // index in mapping::tables
   table_schema home, spoke;    // schemas in full; `columns` below says which columns take part
@@ -39,11 +53,16 @@ struct table_pair {
   std::vector<std::uint16_t> parents;  // ids of tables that this one refers to by a foreign key, on either side
   flow direction = flow::both;
   conflict_policy policy;      // of a table that is synced both ways
+  delete_rule_of_side deletes[2];    // by the side that deletes
+  std::uint64_t held_limit = 0;      // with more keys in one side's duet.held the table stops; 0: no limit
 
   const table_schema& on(side s) const { return s == side::home ? home : spoke; }
   bool owned_by(side s, std::uint16_t column) const {  // conflict.own
     return (policy.owned[static_cast<int>(s)] & policy.bit_of(column)) != 0 && !columns[column].key;
   }
+  const delete_rule_of_side& deletes_of(side s) const { return deletes[static_cast<int>(s)]; }
+  // Do rows that this side deletes stay on the other one?
+  bool keeps_deleted(side s) const { return deletes_of(s).does != delete_action::propagate; }
   bool flows_from(side s) const { return direction == flow::both || (direction == flow::home_to_spoke) == (s == side::home); }
 };
 

@@ -2,8 +2,10 @@
 // outside the data path. Implemented by postgres::site and mysql::site.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -47,6 +49,17 @@ struct logged_conflict : conflict_entry {
 struct held_change : held_entry {
   std::int64_t held_at_us = 0;
 };
+struct table_key { std::string table, key; };  // home's name, and a JSON object of the key columns
+struct aged_conflict : table_key {
+  std::uint64_t id = 0;
+  bool is_old = false;                 // older than was asked for, by this database's clock
+};
+
+// What a server's clock has said, microseconds since 1970 UTC, somewhere between two moments of ours.
+struct clock_reading {
+  std::int64_t us = 0;
+  std::chrono::steady_clock::time_point before, after;
+};
 
 class site {
  public:
@@ -80,6 +93,16 @@ class site {
   virtual std::vector<logged_conflict> load_conflicts(const conflict_filter&) { return {}; }  // newest first
   virtual std::vector<held_change> load_held() { return {}; }                                 // in the order they came
   virtual std::string describe(log_position) const = 0;        // 0/1A2B3C4, binlog.000007:1234
+
+  // Upkeep of the bookkeeping. The oldest rows of duet.conflict_log behind `after_id`, by id.
+  virtual std::vector<aged_conflict> load_oldest_conflicts(std::uint64_t /*after_id*/, int /*days*/, std::size_t /*limit*/) { return {}; }
+  virtual void remove_conflicts(std::span<const std::uint64_t> /*ids*/) {}
+  virtual std::vector<table_key> load_held_keys() { return {}; }  // may name a key more than once
+  virtual void remove_held(std::uint64_t /*token*/) {}            // the spoke's part of what starts a stopped table again
+
+  virtual std::optional<clock_reading> read_clock() { return {}; }
+  // From any thread: a statement that waits throws soon, and so does every later one.
+  virtual void interrupt() noexcept {}
 };
 
 }  // namespace duet

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,7 +13,7 @@
 namespace duet {
 
 // Rows of mapped tables since the hub started. At each commit of the lane's applier:
-//   read = applied + unchanged + echoes + filtered + held_back + conflicts_lost + held + in flight
+//   read = applied + unchanged + echoes + filtered + held_back + conflicts_lost + held + deletes_ignored + in flight
 struct lane_counters {
   std::uint64_t read = 0;            // rows of this lane's log, echoes and filtered ones too
   std::uint64_t applied = 0;         // written to the other side
@@ -22,6 +23,7 @@ struct lane_counters {
   std::uint64_t held_back = 0;       // spoke: superseded by a local write that is on its way home
   std::uint64_t conflicts_lost = 0;  // home: home's row stood, the change was given up (and logged)
   std::uint64_t held = 0;            // in duet.held: refused by the target, or left to a person by the table's rule
+  std::uint64_t deletes_ignored = 0; // the table's rule keeps the row on the other side
   std::uint64_t conflicts = 0;       // home: decided and logged, whoever won
   std::uint64_t drift = 0;           // of the applied ones: written by force, the row was not as expected (logged)
   std::uint64_t refreshes = 0;       // home: refreshes sent; spoke: refreshes written
@@ -43,6 +45,15 @@ struct lane_status {
   std::string state;                 // "streaming", "connecting", "catching up", "stopped: ..."
 };
 
+// The spoke's clock against home's, as measured last.
+struct clock_comparison {
+  std::int64_t offset_us = 0;        // the spoke's minus home's
+  std::int64_t error_us = 0;         // the true one is at most so far from it: half the round trips
+  std::int64_t limit_us = 0;         // conflicts.clock_offset_limit
+  std::int64_t age_s = 0;            // since it was measured
+  bool beyond_limit() const { return (offset_us < 0 ? -offset_us : offset_us) - error_us > limit_us; }
+};
+
 struct hub_status {
   std::string link;
   bool healthy = false;              // both lanes stream
@@ -52,6 +63,8 @@ struct hub_status {
   std::int64_t uptime_s = 0;
   lane_status home_to_spoke, spoke_to_home;
   std::uint64_t held_rows = 0;       // rows waiting in duet.held of both sides, as far as this hub knows
+  std::vector<std::string> stopped_tables;  // home's names: all of their changes wait in duet.held
+  std::optional<clock_comparison> clocks;   // none: not measured yet
 };
 
 }  // namespace duet

@@ -60,7 +60,12 @@ struct conflict_entry {
   std::string winner;                     // home, spoke, both: some columns of each, script: values of its own
   std::string result;                     // what was done, in words: "kept home's row, refresh sent", "written by force"
   std::string decided_by = "rule";        // or the person's name
+  std::optional<std::int64_t> clock_offset_us;  // the spoke's clock minus home's, as measured last
 };
+
+// held_entry::server_code of the entry that stops a table because too many of its keys are held. Its operation is truncate, as
+// of the one that a TRUNCATE leaves: both stand for the whole table.
+inline constexpr const char* held_limit_code = "held_limit";
 
 struct held_entry {                       // a row of duet.held
   std::uint64_t id = 0;                   // given by the table
@@ -97,6 +102,10 @@ class target {
   virtual std::vector<owned_row> read_rows(const table_pair&, std::span<const row_view> keys) = 0;
   // Writes whatever is there: update and remove by key without guard, insert plainly. False: no row with that key.
   virtual bool force(const table_pair&, operation, row_view before, row_view after, std::span<const std::uint16_t> columns) = 0;
+
+  // Sets a date-time column, which need not be synced, of the row with this key, if it is there: to the time, or (nothing)
+  // to NULL if it is not yet. Time 0: the server's.
+  virtual void mark(const table_pair&, row_view key, const std::string& column, std::optional<std::int64_t> time_us) = 0;
 
   // A point of the target's own log such that a reader that has read up to it has seen every transaction that committed,
   // or released its row locks, before this call. Home: made by a small flushed write on a second connection.

@@ -30,7 +30,8 @@ CREATE TABLE IF NOT EXISTS duet.conflict_log (
   base_row       json,
   result_row     json,
   decided_by     varchar(200) NOT NULL DEFAULT 'rule',
-  decided_at     datetime(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6)
+  decided_at     datetime(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
+  clock_offset_us bigint
 ) ENGINE = InnoDB;
 
 CREATE TABLE IF NOT EXISTS duet.held (

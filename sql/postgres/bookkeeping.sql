@@ -32,7 +32,8 @@ CREATE TABLE IF NOT EXISTS duet.conflict_log (
   base_row       jsonb,             -- what the spoke's update was made on
   result_row     jsonb,             -- what stands at home after it; null: no row
   decided_by     text NOT NULL DEFAULT 'rule',  -- or the person's name, of a held key
-  decided_at     timestamptz NOT NULL DEFAULT clock_timestamp()
+  decided_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+  clock_offset_us bigint            -- the spoke's clock minus home's, as measured last; null: not known
 );
 
 -- Changes that this database refused, and the later changes of the same keys that wait behind them.

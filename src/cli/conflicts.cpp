@@ -1,4 +1,6 @@
 // duet conflicts: what the conflict log of both sides says. Values of rows are shown under `show` only.
+#include <spdlog/fmt/fmt.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
@@ -53,6 +55,10 @@ struct entry {
   side at;
   logged_conflict c;
 };
+
+std::string offset_text(std::int64_t us) {
+  return fmt::format("the spoke's {:.1f} ms {} home's", static_cast<double>(us < 0 ? -us : us) / 1000, us < 0 ? "behind" : "ahead of");
+}
 
 nlohmann::json line_json(const entry& e) {
   return {{"id", entry_id(e.at, e.c.id)}, {"side", name(e.at)},        {"table", e.c.table},   {"key", row_json(e.c.key)},
@@ -109,6 +115,7 @@ int show_conflict(const options& o, const engines& e, console& c) {
     j["spoke_position"] = l.spoke_position ? nlohmann::json(p.spoke->describe(l.spoke_position)) : nlohmann::json();
     j["home_time"] = time_json(l.home_time_us);
     j["spoke_time"] = time_json(l.spoke_time_us);
+    j["clock_offset_us"] = l.clock_offset_us ? nlohmann::json(*l.clock_offset_us) : nlohmann::json();
     return answer(c, "conflicts", exit_fine, {{"link", p.cfg.link}, {"conflict", std::move(j)}});
   }
   c.out << "conflict " << entry_id(one.at, l.id) << ", logged at " << name(one.at) << ": " << observe::printable(l.table) << ", "
@@ -119,7 +126,8 @@ int show_conflict(const options& o, const engines& e, console& c) {
                     {"result", observe::printable(l.result)},
                     {"decided by", observe::printable(l.decided_by) + ", " + time_text(l.decided_at_us) + " UTC"},
                     {"home wrote", time_text(l.home_time_us) + " at " + place(*p.home, l.home_position)},
-                    {"spoke wrote", time_text(l.spoke_time_us) + " at " + place(*p.spoke, l.spoke_position)}})
+                    {"spoke wrote", time_text(l.spoke_time_us) + " at " + place(*p.spoke, l.spoke_position)},
+                    {"clocks", l.clock_offset_us ? offset_text(*l.clock_offset_us) : "not compared"}})
         << '\n'
         << side_by_side({{"base", l.base_row}, {"home", l.home_row}, {"spoke", l.spoke_row}, {"result", l.result_row}}) << std::flush;
   return exit_fine;

@@ -8,6 +8,7 @@
 #include "config/config_reader.hpp"
 #include "conflict/script.hpp"
 #include "duet/failure.hpp"
+#include "pipeline/clocks.hpp"
 #include "translate/translate.hpp"
 
 namespace duet::cli {
@@ -129,6 +130,23 @@ void preflight::check() {
     step(in_tables_, "home", [&] { home->check_tables(tables, in_tables_); });
   if (spoke && step(at_spoke_, "spoke", [&] { spoke->check_server(at_spoke_); }))
     step(in_tables_, "spoke", [&] { spoke->check_tables(tables, in_tables_); });
+  if (home && spoke) step(at_spoke_, "spoke", [&] { compare_clocks(); });
+  const int days = cfg.conflict_log_retention_days;
+  in_config_.push_back({finding::level::ok, "log_retention",
+                        days ? fmt::format("rows of duet.conflict_log are removed after {} days", days) : "rows of duet.conflict_log are never removed", "", "config"});
+}
+
+void preflight::compare_clocks() {
+  const auto clocks = pipeline::compare_clocks(*home, *spoke, cfg.clock_offset_limit_ms);
+  if (!clocks) return;
+  const bool asked = std::any_of(tables.tables.begin(), tables.tables.end(),
+                                 [](const table_pair& t) { return t.direction == flow::both && t.policy.compares_commit_times(); });
+  const std::string text = observe::clocks_text(*clocks);
+  if (!clocks->beyond_limit() || !asked) return at_spoke_.push_back({finding::level::ok, "clock_offset", text, "", "spoke"});
+  at_spoke_.push_back({finding::level::warn, "clock_offset",
+                       text + fmt::format(", more than conflicts.clock_offset_limit ({} ms): where the later commit wins, the clock that is ahead does",
+                                          cfg.clock_offset_limit_ms),
+                       "set both servers' clocks by NTP, or go by a column: latest_by", "spoke"});
 }
 
 void preflight::check_set_up() {

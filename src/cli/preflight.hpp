@@ -45,6 +45,7 @@ class preflight {
                std::unique_ptr<site>&, site_identity&);
 
   void take_whole_seconds();  // MariaDB's commit times
+  void compare_clocks();
 
   std::string config_file_;
   const engines& engines_;

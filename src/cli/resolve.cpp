@@ -119,9 +119,37 @@ class bench {
 
   // One transaction. False: a row is not as it was shown, and nothing was written; `plans` says how it is now.
   bool decide_all(std::span<plan> plans, bool as_shown) {
+    return in_transaction([&] { return try_all(plans, as_shown); });
+  }
+
+  // A table that was stopped because too many of its keys were held. Nothing was decided about those that still are.
+  void start_table(const waiting_key& table) {
+    in_transaction([&] {
+      const auto begun = begin();
+      conflict_entry e;
+      e.table = table.table;
+      e.key = table.key;
+      e.type = "held";
+      e.rule = "manual";
+      e.winner = verdict_.winner();
+      e.result = "decided by hand: the table goes on";
+      e.decided_by = user_name();
+      home_->log_conflict(e);
+      home_->release_held(table.token);
+      p_.spoke->remove_held(table.token);  // no change of a row carries this to the spoke
+      home_->commit(begun.control);
+      return true;
+    });
+  }
+
+  base::arena& arena() { return arena_; }
+
+ private:
+  template <class Try>
+  bool in_transaction(Try try_it) {
     for (int attempt = 1;; ++attempt) {
       try {
-        const bool done = try_all(plans, as_shown);
+        const bool done = try_it();
         end();
         return done;
       } catch (const failure& f) {
@@ -136,18 +164,20 @@ class bench {
     }
   }
 
-  base::arena& arena() { return arena_; }
+  target_by_hand::moved begin() {
+    const auto begun = home_->begin_locked();
+    if (begun.control.own_identity != p_.home_identity.id || begun.control.source_identity != p_.spoke_identity.id)
+      throw failure(failure_kind::history_changed, "the databases are not the ones that link " + p_.cfg.link + " was set up with");
+    return begun;
+  }
 
- private:
   void end() {
     home_->rollback();
     spoke_->rollback();
   }
 
   bool try_all(std::span<plan> plans, bool as_shown) {
-    const auto begun = home_->begin_locked();
-    if (begun.control.own_identity != p_.home_identity.id || begun.control.source_identity != p_.spoke_identity.id)
-      throw failure(failure_kind::history_changed, "the databases are not the ones that link " + p_.cfg.link + " was set up with");
+    const auto begun = begin();
     // With the control row locked no hub writes to home: what waits there waits until we are done.
     const auto waiting = load_waiting(*p_.home, *p_.spoke);
     bool same = true;
@@ -266,7 +296,7 @@ std::optional<std::vector<std::size_t>> choose(const options& o, const std::vect
 void refuse_what_cannot_be_decided(const options& o, const std::vector<waiting_key>& keys, const std::vector<std::size_t>& chosen) {
   for (const std::size_t i : chosen) {
     for (const waiting_key& k : keys)
-      if (k.is_table() && k.table == keys[i].table)
+      if (k.is_truncate() && k.table == keys[i].table)
         throw failure(failure_kind::table_stopped, "table " + k.table + " is stopped by a TRUNCATE: its keys can't be decided one by one", "",
                       "Make the table equal on both sides, then\n  duet teardown\n  duet setup");
     if (o.all) continue;  // those that share a change are decided alike
@@ -301,10 +331,11 @@ int resolve_held(const options& o, const engines& e, console& c) {
   if (const auto code = open_both(p, true, o, c, "held")) return *code;
   const auto keys = load_waiting(*p.home, *p.spoke);
   std::string unknown;
-  const auto chosen = choose(o, keys, unknown);
+  auto chosen = choose(o, keys, unknown);
   if (!chosen) return answer_unknown(o, c, "held", "nothing waits under the id " + unknown + "; `duet held` lists what waits", p.cfg.link);
+  auto started = nlohmann::json::array();
   const auto finished = [&](const char* result, int code, std::span<const plan> plans) {
-    return answer(c, "held", code, {{"link", p.cfg.link}, {"result", result}, {"winner", v.winner()}, {"keys", plans_json(plans, code == exit_fine)}});
+    return answer(c, "held", code, {{"link", p.cfg.link}, {"result", result}, {"winner", v.winner()}, {"keys", plans_json(plans, code == exit_fine)}, {"tables", started}});
   };
   if (chosen->empty()) {
     if (o.json) return finished("nothing_waits", exit_fine, {});
@@ -315,6 +346,8 @@ int resolve_held(const options& o, const engines& e, console& c) {
   if (!o.yes && (!c.in_is_terminal || o.json))
     throw failure(failure_kind::config_file, o.json ? "with --json nobody is asked" : "there is no terminal to ask", "", "Add --yes.");
 
+  std::vector<std::size_t> tables;  // stopped ones, to go on behind the decisions about their keys
+  std::erase_if(*chosen, [&](std::size_t i) { return keys[i].is_table() && (tables.push_back(i), true); });
   bench b(p, e, v);
   std::vector<plan> plans;
   std::vector<std::size_t> ends;
@@ -333,7 +366,9 @@ int resolve_held(const options& o, const engines& e, console& c) {
     b.close();
     show(c.out, plans);
     for (const plan& one : plans) decide(v, one);  // what can't be done is said before it is asked for
-    c.out << (v.remove ? "No row" : !v.set.empty() ? "The row with the values that were given" : v.pick == side::home ? "Home's row" : "The spoke's row")
+    for (const std::size_t i : tables) c.out << "Table " << observe::printable(keys[i].table) << " shall go on; keys that still wait go on waiting.\n";
+    if (plans.empty()) c.out << "Type yes to let it: " << std::flush;
+    else c.out << (v.remove ? "No row" : !v.set.empty() ? "The row with the values that were given" : v.pick == side::home ? "Home's row" : "The spoke's row")
           << " shall stand on both sides. Type yes to decide so: " << std::flush;
     std::string typed;
     std::getline(c.in, typed);
@@ -355,12 +390,18 @@ int resolve_held(const options& o, const engines& e, console& c) {
     }
     first = end;
   }
+  for (const std::size_t i : tables) {
+    b.start_table(keys[i]);
+    started.push_back(keys[i].table);
+  }
   if (o.json) return finished("decided", exit_fine, plans);
   for (const plan& one : plans) {
     c.out << "decided: " << observe::printable(one.key->table) << ", " << key_text(one.key->key) << ": "
           << (!one.result.found ? "no row" : !v.set.empty() ? "the row with the values that were given" : v.winner() + "'s row") << '\n';
     if (!one.cells.spoke) c.out << "  the spoke can't have this key (" << observe::printable(one.cells.problem) << "): it will hold the decision again\n";
   }
+  for (const std::size_t i : tables)
+    c.out << "table " << observe::printable(keys[i].table) << " goes on; what has come to be held meanwhile waits: duet held\n";
   c.out << std::flush;
   return exit_fine;
 }

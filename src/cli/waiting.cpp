@@ -50,6 +50,9 @@ const waiting_key::change& waiting_key::first() const {
 }
 std::string waiting_key::where() const { return at(side::home) ? at(side::spoke) ? "both sides" : "home" : "spoke"; }
 bool waiting_key::is_table() const { return changes.front().what.op == operation::truncate; }
+bool waiting_key::is_truncate() const {
+  return std::any_of(changes.begin(), changes.end(), [](const change& c) { return c.what.op == operation::truncate && c.what.server_code != held_limit_code; });
+}
 
 std::vector<waiting_key> load_waiting(site& home, site& spoke) {
   std::vector<waiting_key::change> all;

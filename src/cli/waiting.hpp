@@ -28,7 +28,8 @@ struct waiting_key {
   bool has(side at, std::uint64_t id) const;
   const change& first() const;     // what all the others wait for
   std::string where() const;       // home, spoke, both sides
-  bool is_table() const;           // a TRUNCATE: it stands for the whole table
+  bool is_table() const;           // it stands for the whole table, which is stopped
+  bool is_truncate() const;        // by a TRUNCATE, not by the number of its held keys
 };
 
 std::vector<waiting_key> load_waiting(site& home, site& spoke);

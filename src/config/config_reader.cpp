@@ -18,12 +18,14 @@ namespace duet {
 namespace {
 
 using config_file::decode_count;
+using config_file::decode_milliseconds;
 using config_file::decode_seconds;
 using config_file::decode_size;
 using config_file::decode_url;
 using config_file::url_parts;
 
 constexpr std::size_t script_bytes_max = 256 << 10;
+constexpr std::uint64_t held_limit_max = 1'000'000'000;
 
 // Number of single-letter edits between two words.
 std::size_t edits_between(std::string_view a, std::string_view b) {
@@ -378,9 +380,11 @@ class reader {
     if (!n) return;
     const std::string example = "`conflicts: { default: latest }`";
     if (n.IsScalar()) return refuse("wrong_type", line_of(n), "conflicts must be a map of `key: value`", "write " + example);
-    if (!check_map(n, "conflicts", {"default", "log_retention_days"})) return;
+    if (!check_map(n, "conflicts", {"default", "log_retention_days", "clock_offset_limit", "held_limit"})) return;
     if (const YAML::Node rule = n["default"]) read_rule(rule, "conflicts.default", "`default: latest`", false, out_.default_conflict_rule, nullptr);
     read_number(n, "log_retention_days", "conflicts.", decode_count, "bad_number", "90", 0, 36500, out_.conflict_log_retention_days);
+    read_number(n, "clock_offset_limit", "conflicts.", decode_milliseconds, "bad_duration", "1s", 1, 86'400'000, out_.clock_offset_limit_ms, " ms");
+    read_number(n, "held_limit", "conflicts.", decode_count, "bad_number", "10000", 0, held_limit_max, out_.held_limit);
   }
 
   // One of the words of an enum, all of which `names` has.
@@ -494,7 +498,7 @@ class reader {
 
   bool read_table(const YAML::Node& n, const std::string& example, table_rule& rule) {
     rule.at.line = line_of(n);
-    if (!check_map(n, "a table", {"home", "spoke", "columns", "exclude", "direction", "conflict"})) return false;
+    if (!check_map(n, "a table", {"home", "spoke", "columns", "exclude", "direction", "conflict", "deletes", "held_limit"})) return false;
     bool ok = true;
     if (const YAML::Node home = n["home"]) {
       const auto text = text_of(home, "home", example);
@@ -543,7 +547,57 @@ class reader {
       }
     }
     if (const YAML::Node conflict = n["conflict"]) ok &= read_conflict(conflict, wildcard, rule);
+    if (const YAML::Node deletes = n["deletes"]) ok &= read_deletes(deletes, rule);
+    if (n["held_limit"]) read_number(n, "held_limit", "", decode_count, "bad_number", "10000", 0, held_limit_max, rule.held_limit.emplace());
     return ok;
+  }
+
+  // propagate | ignore | { archive: column }, of both sides or of each: { from_home: ..., from_spoke: ... }
+  bool read_deletes(const YAML::Node& n, table_rule& table) {
+    const std::size_t before = found_.size();
+    const bool by_side = n.IsMap() && (n["from_home"] || n["from_spoke"]);
+    if (!by_side) {
+      delete_flow both;
+      read_delete_flow(n, "deletes", both);
+      for (side s : {side::home, side::spoke})
+        if (flows_from(table, s)) table.deletes[static_cast<int>(s)] = both;
+    } else if (check_map(n, "deletes", {"from_home", "from_spoke"})) {
+      for (side s : {side::home, side::spoke}) {
+        const std::string key = "from_" + std::string(name(s));
+        const YAML::Node of_side = n[key];
+        if (!of_side) continue;
+        read_delete_flow(of_side, "deletes." + key, table.deletes[static_cast<int>(s)]);
+        if (flows_from(table, s)) continue;
+        refuse("deletes_one_way", line_of(of_side), "deletes." + key + ": " + table.home + " is synced " + std::string(name(table.direction)) +
+                   ": no delete of " + std::string(name(s)) + " is carried over anyway",
+               "take " + key + " out, or write `direction: both`");
+      }
+    }
+    return found_.size() == before;
+  }
+
+  static bool flows_from(const table_rule& table, side s) {
+    return table.direction == flow::both || (table.direction == flow::home_to_spoke) == (s == side::home);
+  }
+
+  void read_delete_flow(const YAML::Node& n, const std::string& what, delete_flow& out) {
+    using enum delete_action;
+    out.at.line = line_of(n);
+    if (n.IsMap()) {
+      if (!check_map(n, what, {"archive"})) return;
+      const YAML::Node column = n["archive"];
+      if (!column && n.size() > 0) return;  // an unknown key, and it has been said
+      if (!column) return refuse("missing_key", out.at.line, what + ": it is not said what to do", "write `deletes: ignore` or `deletes: { archive: archived_at }`");
+      const auto text = text_of(column, what + ".archive", "`deletes: { archive: archived_at }`");
+      if (!text) return;
+      out.does = archive;
+      out.archived_at = *text;
+      return;
+    }
+    if (n.IsScalar() && n.Scalar() == name(archive)) {
+      return refuse("bad_deletes", out.at.line, what + ": archive needs the column that gets the time of the delete", "write `deletes: { archive: archived_at }`");
+    }
+    read_word(n, what, "`deletes: ignore`", "bad_deletes", {propagate, ignore}, out.does);
   }
 
   bool read_conflict(const YAML::Node& n, bool wildcard, table_rule& table) {
@@ -774,7 +828,7 @@ class reader {
 
   template <class T>
   void read_number(const YAML::Node& map, const char* key, const std::string& what, decoder decode, const char* code, const std::string& example,
-                   std::uint64_t least, std::uint64_t most, T& out) {
+                   std::uint64_t least, std::uint64_t most, T& out, const char* unit = "") {
     const YAML::Node n = map[key];
     if (!n) return;
     const auto text = text_of(n, what + key, "`" + std::string(key) + ": " + example + "`");
@@ -783,7 +837,7 @@ class reader {
     if (!value || *value < least || *value > most) {
       return refuse(code, line_of(n), what + key + (value ? " is out of range" : " is not understood"),
                     "write `" + std::string(key) + ": " + example + "`" +
-                        (value ? ", between " + std::to_string(least) + " and " + std::to_string(most) : ""));
+                        (value ? ", between " + std::to_string(least) + unit + " and " + std::to_string(most) + unit : ""));
     }
     out = static_cast<T>(*value);
   }

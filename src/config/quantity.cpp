@@ -50,6 +50,14 @@ std::optional<std::uint64_t> decode_seconds(std::string_view text) {
   return std::nullopt;
 }
 
+std::optional<std::uint64_t> decode_milliseconds(std::string_view text) {
+  std::string unit;
+  const auto n = decode_number(text, unit);
+  if (n && unit == "ms") return n;
+  const auto seconds = decode_seconds(text);
+  return seconds ? times(*seconds, 1000) : std::nullopt;
+}
+
 std::optional<std::uint64_t> decode_count(std::string_view text) {
   std::string unit;
   const auto n = decode_number(text, unit);

@@ -11,6 +11,8 @@ namespace duet::config_file {
 std::optional<std::uint64_t> decode_size(std::string_view);
 // s, m, h; a bare number is seconds. Whole seconds only.
 std::optional<std::uint64_t> decode_seconds(std::string_view);
+// ms, s, m, h; a bare number is seconds.
+std::optional<std::uint64_t> decode_milliseconds(std::string_view);
 std::optional<std::uint64_t> decode_count(std::string_view);
 
 }  // namespace duet::config_file

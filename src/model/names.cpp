@@ -18,6 +18,15 @@ std::string_view name(flow f) {
   return "?";
 }
 
+std::string_view name(delete_action a) {
+  switch (a) {
+    case delete_action::propagate: return "propagate";
+    case delete_action::ignore: return "ignore";
+    case delete_action::archive: return "archive";
+  }
+  return "?";
+}
+
 std::string_view name(conflict_rule r) {
   switch (r) {
     case conflict_rule::none: return "none";

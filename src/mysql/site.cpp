@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <mutex>
 #include <set>
 #include <sql/mysql.hpp>
 #include <thread>
@@ -111,15 +112,20 @@ struct site::sessions {
       try {
         general_->execute("DO 1", "looking whether the connection is there");
       } catch (const failure&) {
-        general_.reset();
+        keep(nullptr);
       }
     }
     if (!general_) {
-      general_ = open("duet:" + link);
+      keep(open("duet:" + link));
       const auto base = general_->query_value("SELECT @@log_bin_basename", "reading the binlog's name");
       if (base) binlog_name = base->substr(base->rfind('/') + 1);
     }
     return *general_;
+  }
+  void interrupt() noexcept {
+    const std::lock_guard guard(mutex_);
+    interrupted_ = true;
+    if (general_) general_->interrupt();
   }
   std::unique_ptr<connection> open(const std::string& name) { return std::make_unique<connection>(at, name); }
 
@@ -130,6 +136,13 @@ struct site::sessions {
   std::string binlog_name = "binlog";
 
  private:
+  void keep(std::unique_ptr<connection> c) {
+    const std::lock_guard guard(mutex_);
+    if (interrupted_) throw failure(failure_kind::connection_lost, "the spoke is not asked any more");
+    general_ = std::move(c);
+  }
+  std::mutex mutex_;  // guards general_ against interrupt()
+  bool interrupted_ = false;
   std::unique_ptr<connection> general_;
 };
 
@@ -416,6 +429,10 @@ void site::check_set_up(findings& all) {
     report.warn("bookkeeping", "database duet with its tables is not there yet", "duet setup");
     return;
   }
+  if (!what_is_missing().empty()) {
+    report.refuse("bookkeeping_old", "the tables of database duet are of an earlier version of Duet", "duet setup");
+    return;
+  }
   if (!load_control()) {
     report.warn("control_row", "link " + link_ + " has no control row yet", "duet setup");
     return;
@@ -436,12 +453,23 @@ bool site::has_bookkeeping() {
   return count == (c.version().speaks == dialect::mariadb ? "4" : "3");
 }
 
+// What brings tables of an earlier version up to date.
+std::vector<std::string> site::what_is_missing() {
+  if (sessions_->general().query_value("SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA='duet' AND TABLE_NAME='conflict_log'"
+                                       " AND COLUMN_NAME='clock_offset_us'",
+                                       "looking at database duet") != "0")
+    return {};
+  return {"ALTER TABLE duet.conflict_log ADD COLUMN clock_offset_us bigint"};
+}
+
 std::vector<std::string> site::setup_statements(const mapping& m, bool for_dba) {
   connection& c = sessions_->general();
   const bool maria = c.version().speaks == dialect::mariadb;
   std::vector<std::string> statements;
   const bool there = has_bookkeeping();
-  if (!there) {
+  if (there) {
+    statements = what_is_missing();
+  } else {
     statements = split_statements(sql::mysql::bookkeeping);
     if (maria)
       for (auto& sql : split_statements(sql::mysql::mariadb_identity)) statements.push_back(std::move(sql));
@@ -715,11 +743,13 @@ std::vector<logged_conflict> site::load_conflicts(const conflict_filter& f) {
   std::vector<logged_conflict> all;
   connection& c = sessions_->general();
   if (!has_bookkeeping()) return all;
+  if (!what_is_missing().empty())
+    throw failure(failure_kind::not_set_up, "reading duet.conflict_log at the spoke: it is of an earlier version of Duet", {}, "duet setup");
   std::string sql =
       "SELECT id, table_name, CAST(`key` AS CHAR), type, CAST(home_row AS CHAR), CAST(spoke_row AS CHAR), CAST(base_row AS CHAR), "
       "CAST(result_row AS CHAR), home_position, spoke_position, " +
       time_us("home_time") + ", " + time_us("spoke_time") + ", rule, winner, result, decided_by, " + time_us("decided_at") +
-      " FROM duet.conflict_log WHERE link=" + quote_text(link_);
+      ", clock_offset_us FROM duet.conflict_log WHERE link=" + quote_text(link_);
   if (f.id) sql += " AND id=" + std::to_string(f.id);
   if (f.since_us) sql += " AND " + time_us("decided_at") + ">=" + std::to_string(f.since_us);
   if (!f.table.empty())
@@ -741,6 +771,7 @@ std::vector<logged_conflict> site::load_conflicts(const conflict_filter& f) {
     one.result = rows.text(15);
     one.decided_by = rows.text(16);
     one.decided_at_us = rows.integer(17);
+    if (!rows.is_null(18)) one.clock_offset_us = rows.integer(18);
   }
   return all;
 }
@@ -771,5 +802,47 @@ std::vector<held_change> site::load_held() {
   }
   return all;
 }
+
+std::vector<aged_conflict> site::load_oldest_conflicts(std::uint64_t after_id, int days, std::size_t limit) {
+  std::vector<aged_conflict> all;
+  result rows = sessions_->general().query("SELECT id, table_name, CAST(`key` AS CHAR), decided_at < NOW(6) - INTERVAL " + std::to_string(days) +
+                                               " DAY FROM duet.conflict_log WHERE link=" + quote_text(link_) + " AND id>" + std::to_string(after_id) +
+                                               " ORDER BY id LIMIT " + std::to_string(limit),
+                                           "reading duet.conflict_log");
+  while (rows.next()) all.push_back({{rows.text(2), rows.text(3)}, rows.natural(1), rows.integer(4) != 0});
+  return all;
+}
+
+void site::remove_conflicts(std::span<const std::uint64_t> ids) {
+  if (ids.empty()) return;
+  std::string list;
+  for (const std::uint64_t id : ids) list += (list.empty() ? "" : ",") + std::to_string(id);
+  sessions_->general().execute("DELETE FROM duet.conflict_log WHERE link=" + quote_text(link_) + " AND id IN (" + list + ')',
+                               "removing old rows of duet.conflict_log");
+}
+
+std::vector<table_key> site::load_held_keys() {
+  std::vector<table_key> all;
+  result rows = sessions_->general().query("SELECT table_name, CAST(`key` AS CHAR) FROM duet.held WHERE link=" + quote_text(link_), "reading duet.held");
+  while (rows.next()) all.push_back({rows.text(1), rows.text(2)});
+  return all;
+}
+
+void site::remove_held(std::uint64_t token) {
+  sessions_->general().execute("DELETE FROM duet.held WHERE link=" + quote_text(link_) + " AND token=" + std::to_string(static_cast<std::int64_t>(token)),
+                               "releasing held changes");
+}
+
+std::optional<clock_reading> site::read_clock() {
+  connection& c = sessions_->general();  // found alive, so that the reading itself is one round trip
+  clock_reading reading{.us = 0, .before = std::chrono::steady_clock::now(), .after = {}};
+  result rows = c.query("SELECT " + time_us("SYSDATE(6)"), "reading the spoke's clock");
+  reading.after = std::chrono::steady_clock::now();
+  if (!rows.next() || rows.is_null(1)) return std::nullopt;
+  reading.us = rows.integer(1);
+  return reading;
+}
+
+void site::interrupt() noexcept { sessions_->interrupt(); }
 
 }  // namespace duet::mysql

@@ -43,6 +43,12 @@ class site final : public duet::site {
   site_status status() override;
   std::vector<logged_conflict> load_conflicts(const conflict_filter&) override;
   std::vector<held_change> load_held() override;
+  std::vector<aged_conflict> load_oldest_conflicts(std::uint64_t after_id, int days, std::size_t limit) override;
+  void remove_conflicts(std::span<const std::uint64_t> ids) override;
+  std::vector<table_key> load_held_keys() override;
+  void remove_held(std::uint64_t token) override;
+  std::optional<clock_reading> read_clock() override;
+  void interrupt() noexcept override;
   std::string describe(log_position) const override;  // binlog.000007:1234
 
  private:
@@ -51,6 +57,7 @@ class site final : public duet::site {
   void take_lock(bool force);
   void end_sessions();
   bool has_bookkeeping();
+  std::vector<std::string> what_is_missing();
   void check_rights(const table_pair&, findings&);
 
   const endpoint at_;

@@ -431,9 +431,9 @@ void append_assignments(std::string& out, const table_pair& table, row_view afte
 
 // t.c=t.c, for each column that the server would set by itself and the statement does not.
 void append_kept(std::string& out, const table_pair& table, std::span<const std::uint16_t> columns,
-                 std::span<const std::uint16_t> deltas = {}) {
+                 std::span<const std::uint16_t> deltas = {}, std::string_view but = {}) {
   for (const column& c : table.spoke.columns) {
-    if (!c.on_update) continue;
+    if (!c.on_update || c.name == but) continue;
     const auto names_it = [&](std::uint16_t i) { return table.columns[i].spoke.name == c.name; };
     if (std::any_of(columns.begin(), columns.end(), names_it) || std::any_of(deltas.begin(), deltas.end(), names_it)) continue;
     if (out.back() != ' ' && out.back() != ',') out += ',';
@@ -627,6 +627,22 @@ void sql_writer::force_update(std::string& out, const table_pair& table, row_vie
   out += " WHERE ";
   append_where(out, table, key, {});
   check_size(out, table, limits_);
+}
+
+void sql_writer::mark(std::string& out, const table_pair& table, row_view key, std::string_view column, std::string_view value) const {
+  out.assign("UPDATE ");
+  append_target(out, table);
+  out += " AS t SET t.";
+  append_identifier(out, column);
+  out += '=';
+  out += value;
+  append_kept(out, table, {}, {}, column);
+  out += " WHERE ";
+  append_where(out, table, key, {});
+  if (value != "NULL") return;
+  out += " AND t.";
+  append_identifier(out, column);
+  out += " IS NOT NULL";
 }
 
 void sql_writer::force_remove(std::string& out, const table_pair& table, row_view key) const {

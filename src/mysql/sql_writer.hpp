@@ -72,6 +72,8 @@ class sql_writer {
 
   void force_update(std::string&, const table_pair&, row_view key, row_view after,
                     std::span<const std::uint16_t> columns) const;
+  // One column of the row with this key, synced or not, set to an expression; to NULL only where it is not yet.
+  void mark(std::string&, const table_pair&, row_view key, std::string_view column, std::string_view value) const;
   void force_remove(std::string&, const table_pair&, row_view key) const;
 
  private:

@@ -344,6 +344,13 @@ bool target::force(const table_pair& table, operation op, row_view before, row_v
   }
 }
 
+void target::mark(const table_pair& table, row_view key, const std::string& column, std::optional<std::int64_t> time_us) {
+  session& s = *session_;
+  demand(s.in_transaction, "mark() without begin()");
+  s.writer.mark(s.statement, table, key, column, !time_us ? "NULL" : *time_us > 0 ? time_expression(*time_us) : "NOW(6)");
+  s.execute(place("setting " + column + " in", table));
+}
+
 log_position target::catch_up_point() {
   session& s = *session_;
   try {
@@ -363,12 +370,13 @@ void target::log_conflict(const conflict_entry& e) {
   const std::string sql =
       "INSERT INTO duet.conflict_log (link, table_name, `key`, type, home_row, spoke_row, home_position, spoke_position, "
       "home_time, "
-      "spoke_time, rule, winner, base_row, result_row, decided_by, result) VALUES (" +
+      "spoke_time, rule, winner, base_row, result_row, decided_by, clock_offset_us, result) VALUES (" +
       quote_text(session_->link) + ',' + quote_text(clipped(e.table, 200)) + ',' + quote_text(e.key) + ',' +
       quote_text(clipped(e.type, 64)) + ',' + text_or_null(e.home_row) + ',' + text_or_null(e.spoke_row) + ',' +
       position_or_null(e.home_position) + ',' + position_or_null(e.spoke_position) + ',' + time_expression(e.home_time_us) +
       ',' + time_expression(e.spoke_time_us) + ',' + quote_text(clipped(e.rule, 64)) + ',' + quote_text(clipped(e.winner, 16)) +
-      ',' + text_or_null(e.base_row) + ',' + text_or_null(e.result_row) + ',' + quote_text(clipped(e.decided_by, 200)) + ',' + quote_text(clipped(e.result, 200)) + ')';
+      ',' + text_or_null(e.base_row) + ',' + text_or_null(e.result_row) + ',' + quote_text(clipped(e.decided_by, 200)) + ',' +
+      (e.clock_offset_us ? std::to_string(*e.clock_offset_us) : "NULL") + ',' + quote_text(clipped(e.result, 200)) + ')';
   session_->execute(sql, "logging a conflict of " + e.table);
 }
 

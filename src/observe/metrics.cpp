@@ -61,7 +61,7 @@ struct row_result {
 constexpr row_result row_results[] = {
     {"applied", &lane_counters::applied},   {"unchanged", &lane_counters::unchanged}, {"echo", &lane_counters::echoes},
     {"filtered", &lane_counters::filtered}, {"held_back", &lane_counters::held_back}, {"conflict_lost", &lane_counters::conflicts_lost},
-    {"held", &lane_counters::held},
+    {"held", &lane_counters::held},         {"delete_ignored", &lane_counters::deletes_ignored},
 };
 
 }  // namespace
@@ -78,6 +78,17 @@ std::string encode_metrics(const hub_status& hub) {
   f.add({}, static_cast<double>(hub.restarts));
   f.open("duet_held_rows", "Rows that wait in duet.held of both sides.", MetricType::Gauge);
   f.add({}, static_cast<double>(hub.held_rows));
+
+  f.open("duet_stopped_tables", "Tables all of whose changes wait in duet.held.", MetricType::Gauge);
+  f.add({}, static_cast<double>(hub.stopped_tables.size()));
+  if (hub.clocks) {
+    f.open("duet_clock_offset_seconds", "The spoke's clock minus home's.", MetricType::Gauge);
+    f.add({}, static_cast<double>(hub.clocks->offset_us) / 1e6);
+    f.open("duet_clock_offset_error_seconds", "The true offset is at most so far from duet_clock_offset_seconds.", MetricType::Gauge);
+    f.add({}, static_cast<double>(hub.clocks->error_us) / 1e6);
+    f.open("duet_clock_offset_beyond_limit", "1 while the clocks are further apart than conflicts.clock_offset_limit.", MetricType::Gauge);
+    f.add({}, hub.clocks->beyond_limit() ? 1 : 0);
+  }
 
   f.open("duet_rows_total", "Rows read from the lane's log, by what became of them.", MetricType::Counter);
   for (const auto& [name, lane] : {std::pair<const char*, const lane_status*>{"home_to_spoke", &hub.home_to_spoke},

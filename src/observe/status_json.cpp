@@ -20,6 +20,7 @@ constexpr counter_field counter_fields[] = {
     {"conflicts", &lane_counters::conflicts},
     {"conflicts_lost", &lane_counters::conflicts_lost},
     {"held", &lane_counters::held},
+    {"deletes_ignored", &lane_counters::deletes_ignored},
     {"drift", &lane_counters::drift},
     {"refreshes", &lane_counters::refreshes},
     {"source_transactions", &lane_counters::source_transactions},
@@ -101,6 +102,11 @@ void read_lane(const json& lanes, const char* key, lane_status& out) {
 json to_json(const hub_status& s) {
   json failure = nullptr;
   if (!s.failure_code.empty()) failure = {{"code", s.failure_code}, {"text", s.failure_text}, {"advice", s.advice}};
+  json clocks = nullptr;
+  if (s.clocks) {
+    clocks = {{"offset_us", s.clocks->offset_us}, {"error_us", s.clocks->error_us},         {"limit_us", s.clocks->limit_us},
+              {"age_s", s.clocks->age_s},         {"beyond_limit", s.clocks->beyond_limit()}};
+  }
   return {
       {"link", s.link},
       {"healthy", s.healthy},
@@ -110,6 +116,8 @@ json to_json(const hub_status& s) {
       {"restarts", s.restarts},
       {"uptime_s", s.uptime_s},
       {"held_rows", s.held_rows},
+      {"stopped_tables", s.stopped_tables},
+      {"clocks", std::move(clocks)},
       {"lanes", {{"home_to_spoke", to_json(s.home_to_spoke)}, {"spoke_to_home", to_json(s.spoke_to_home)}}},
   };
 }
@@ -130,6 +138,16 @@ hub_status decode_hub_status(std::string_view text) {
     read_member(*failed, "code", s.failure_code);
     read_member(*failed, "text", s.failure_text);
     read_member(*failed, "advice", s.advice);
+  }
+  if (const auto tables = document.find("stopped_tables"); tables != document.end() && tables->is_array())
+    for (const auto& table : *tables)
+      if (table.is_string()) s.stopped_tables.push_back(table.get<std::string>());
+  if (const auto clocks = document.find("clocks"); clocks != document.end() && clocks->is_object()) {
+    clock_comparison& c = s.clocks.emplace();
+    read_member(*clocks, "offset_us", c.offset_us);
+    read_member(*clocks, "error_us", c.error_us);
+    read_member(*clocks, "limit_us", c.limit_us);
+    read_member(*clocks, "age_s", c.age_s);
   }
   s.home_to_spoke.from = side::home;
   s.spoke_to_home.from = side::spoke;

@@ -52,7 +52,7 @@ const lanes = [['home_to_spoke', 'home → spoke'], ['spoke_to_home', 'spoke →
 const rows = [
   ['rows applied', l => count(l.rows.applied)], ['own echoes dropped', l => count(l.rows.echoes)],
   ['conflicts decided', l => count(l.rows.conflicts)], ["given up for home's row", l => count(l.rows.conflicts_lost)], ['held back', l => count(l.rows.held_back)],
-  ['held', l => count(l.rows.held)], ['written over drift', l => count(l.rows.drift)],
+  ['held', l => count(l.rows.held)], ['deletes ignored', l => count(l.rows.deletes_ignored)], ['written over drift', l => count(l.rows.drift)],
   ['transactions read', l => count(l.rows.source_transactions)], ['transactions written', l => count(l.rows.target_transactions)],
   ['read up to', l => l.read_position], ['applied up to', l => l.applied_position],
   ['in memory', l => bytes(l.ring_bytes)], ['in the spill file', l => bytes(l.spill_bytes)],
@@ -61,7 +61,7 @@ const by_id = id => document.getElementById(id);
 const count = n => Number(n).toLocaleString('en');
 const bytes = n => { let i = 0; for (; n >= 1024 && i < 4; ++i) n /= 1024; return n.toFixed(i ? 1 : 0) + [' bytes', ' kB', ' MB', ' GB', ' TB'][i]; };
 const lag = ms => ms < 1000 ? ms + ' ms' : ms < 60000 ? (ms / 1000).toFixed(1) + ' s' : Math.floor(ms / 60000) + ' min ' + Math.floor(ms / 1000 % 60) + ' s';
-const done = r => r.applied + r.unchanged + r.held_back + r.conflicts_lost + r.held;
+const done = r => r.applied + r.unchanged + r.held_back + r.conflicts_lost + r.held + r.deletes_ignored;
 const make = (tag, parent, name, text) => { const e = document.createElement(tag); if (name) e.className = name; if (text) e.textContent = text; parent.append(e); return e; };
 const view = {};
 for (const [key, title] of lanes) {
@@ -89,7 +89,9 @@ async function refresh() {
   } else {
     document.title = 'Duet ' + now.link; by_id('link').textContent = 'Duet: ' + now.link;
     state.textContent = now.state; state.className = now.healthy ? 'good' : 'bad';
-    by_id('facts').textContent = 'up ' + lag(now.uptime_s * 1000) + ' · epoch ' + now.epoch + ' · restarts ' + now.restarts + ' · rows held ' + count(now.held_rows);
+    by_id('facts').textContent = 'up ' + lag(now.uptime_s * 1000) + ' · epoch ' + now.epoch + ' · restarts ' + now.restarts + ' · rows held ' + count(now.held_rows)
+      + (now.stopped_tables.length ? ' · stopped: ' + now.stopped_tables.join(', ') : '')
+      + (now.clocks ? ' · clocks ' + (now.clocks.offset_us / 1000).toFixed(1) + ' ms apart' + (now.clocks.beyond_limit ? ', beyond the limit' : '') : '');
     const failure = by_id('failure');
     failure.hidden = !now.failure;
     if (now.failure) failure.textContent = now.failure.text + ' (' + now.failure.code + '). ' + now.failure.advice;

@@ -11,7 +11,7 @@ namespace {
 
 std::uint64_t done(const lane_status& lane) {
   const auto& r = lane.rows;
-  return r.applied + r.unchanged + r.held_back + r.conflicts_lost + r.held;
+  return r.applied + r.unchanged + r.held_back + r.conflicts_lost + r.held + r.deletes_ignored;
 }
 
 // A restarted hub counts from 0 again: then there is no rate.
@@ -62,6 +62,7 @@ std::string status_text(const hub_status& now, const hub_status* before, double 
   count("given up for home's row", &lane_counters::conflicts_lost);
   count("held back", &lane_counters::held_back);
   count("held", &lane_counters::held);
+  if (a.rows.deletes_ignored || b.rows.deletes_ignored) count("deletes ignored", &lane_counters::deletes_ignored);
   count("written over drift", &lane_counters::drift);
   count("transactions read", &lane_counters::source_transactions);
   count("transactions written", &lane_counters::target_transactions);
@@ -69,7 +70,18 @@ std::string status_text(const hub_status& now, const hub_status* before, double 
   if (a.spill_bytes || b.spill_bytes) line("in the spill file", human_bytes(a.spill_bytes), human_bytes(b.spill_bytes));
   line("unacknowledged writes", grouped(a.index_entries), grouped(b.index_entries));
   if (now.held_rows) out += fmt::format("\n  {} rows wait in duet.held\n", grouped(now.held_rows));
+  for (const auto& table : now.stopped_tables) out += fmt::format("  table {} is stopped: its changes wait in duet.held\n", printable(table));
+  if (!now.clocks) return out;
+  out += fmt::format("\n  {}, measured {} ago\n", clocks_text(*now.clocks), human_duration_ms(now.clocks->age_s * 1000));
+  if (now.clocks->beyond_limit())
+    out += fmt::format("  warning: that is more than conflicts.clock_offset_limit ({} ms); set the servers' clocks right\n", now.clocks->limit_us / 1000);
   return out;
+}
+
+std::string clocks_text(const clock_comparison& c) {
+  const auto ms = [](std::int64_t us) { return fmt::format("{:.1f} ms", static_cast<double>(us) / 1000); };
+  return fmt::format("the spoke's clock is {} {} home's, to within {}", ms(c.offset_us < 0 ? -c.offset_us : c.offset_us),
+                     c.offset_us < 0 ? "behind" : "ahead of", ms(c.error_us));
 }
 
 std::string site_text(side which, const site_status& s, const site& at, const std::optional<control_row>& other) {

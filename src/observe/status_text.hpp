@@ -21,6 +21,9 @@ std::string status_text(const hub_status& now, const hub_status* before = nullpt
 std::string site_text(side which, const site_status&, const site&, const std::optional<control_row>& other);
 
 // The log's line about what has moved since `before`; empty: nothing has.
+// "the spoke's clock is 0.3 ms ahead of home's, to within 0.1 ms"
+std::string clocks_text(const clock_comparison&);
+
 std::string progress_line(const hub_status& before, const hub_status& now, double seconds);
 
 struct finding_group {

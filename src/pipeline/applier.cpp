@@ -7,6 +7,7 @@
 #include <cstring>
 #include <random>
 #include <thread>
+#include <unordered_map>
 
 #include "conflict/decimal.hpp"
 #include "duet/failure.hpp"
@@ -54,11 +55,15 @@ applier::applier(side to, target& t, const mapping& m, const config& c, change_r
       floor_(committed.floor.value) {
   if (to == side::home)
     for (const conflict_script& s : c.scripts) scripts_.emplace_back(s.file, s.text);
+  std::unordered_map<std::string, const table_pair*> tables;
+  for (const table_pair& t : m.tables) tables[table_name(t)] = &t;
   for (const auto& [table, token] : held_tokens) {
-    link_.held.insert(to, token);
-    for (const table_pair& t : m.tables)
-      if (table_name(t) == table && table_token(t) == token) link_.stopped_tables[t.id] = true;
+    const auto found = tables.find(table);
+    const bool whole = found != tables.end() && table_token(*found->second) == token;
+    if (whole) link_.stopped_tables[found->second->id] = true;
+    link_.held.insert(to, token, whole || found == tables.end() ? held_keys::no_table : found->second->id);
   }
+  attempt_new_.resize(m.tables.size());
   link_.log_is_known[static_cast<int>(from_)] = found_last_;
 }
 
@@ -156,8 +161,8 @@ void applier::refuse_history(const char* what) const {
 }
 
 bool applier::waits(const change_record& c) {
-  if (link_.stopped_tables[c.table].load(std::memory_order_relaxed)) return true;
   if (c.op == operation::refresh && c.decided.ends_hold) return false;
+  if (link_.stopped_tables[c.table].load(std::memory_order_relaxed)) return true;
   return waits(c.token) || (c.token_before != c.token && waits(c.token_before));
 }
 
@@ -170,12 +175,17 @@ bool applier::waits(std::uint64_t token) {
       case held_keys::state::waits: return true;
       case held_keys::state::announced: break;
     }
-    if (std::find(attempt_held_.begin(), attempt_held_.end(), token) != attempt_held_.end()) return true;
+    if (std::any_of(attempt_held_.begin(), attempt_held_.end(), [&](const held_token& h) { return h.token == token; })) return true;
     if (clock::now() > deadline)
       throw failure(failure_kind::connection_lost, "the other lane does not get done with a transaction that holds a key which both have changed");
     if (stop_.stop_requested()) throw stopping();
     link_.pause(1ms);
   }
+}
+
+// A delete that the table's rule does not carry over.
+bool applier::stays_here(const change_record& c) const {
+  return c.op == operation::remove && mapping_.tables[c.table].deletes_of(from_).does == delete_action::ignore;
 }
 
 void applier::hold_later(const change_record& c, std::string reason, std::string server_code) {
@@ -194,11 +204,21 @@ void applier::take_change(const change_record& c) {
   if (oldest_waiting_us_.load(std::memory_order_relaxed) == 0) oldest_waiting_us_ = current_->commit_time_us;
   const table_pair& table = mapping_.tables[c.table];
   if (c.op == operation::truncate) {
-    if (table.direction != flow::both) return planner_.add_truncate(c, current_);
+    if (table.deletes_of(from_).does == delete_action::ignore) {
+      ++taken_.deletes_ignored;
+      return;
+    }
+    const bool archived = table.keeps_deleted(from_), stopped = link_.stopped_tables[table.id];
+    if (table.direction != flow::both && !archived && !stopped) return planner_.add_truncate(c, current_);
     link_.stopped_tables[table.id] = true;
-    spdlog::error("{}: TRUNCATE at {} of a table that is synced both ways: the table is stopped, its changes wait in duet.held",
-                  table_name(table), name(from_));
-    holds_.push_back({&c, current_, "TRUNCATE of a table that is synced both ways: the table is stopped until someone decides", {}});
+    const char* of = archived ? "a table whose deletes are archived" : table.direction == flow::both ? "a table that is synced both ways" : "a stopped table";
+    spdlog::error("{}: TRUNCATE at {} of {}: the table is stopped, its changes wait in duet.held", table_name(table), name(from_), of);
+    holds_.push_back({&c, current_, "TRUNCATE of " + std::string(of) + ": the table is stopped until someone decides", {}});
+    return;
+  }
+  // Home looks at those of a table that is synced both ways: a change of its own may have crossed one.
+  if (stays_here(c) && (to_ == side::spoke || table.direction != flow::both)) {
+    ++taken_.deletes_ignored;
     return;
   }
   if (c.unchanged) {
@@ -210,6 +230,10 @@ void applier::take_change(const change_record& c) {
 
 void applier::plan(const change_record& c) {
   read_up_before_deciding();
+  if (waits(c) && stays_here(c)) {  // each side keeps its own row anyway
+    ++taken_.deletes_ignored;
+    return;
+  }
   if (waits(c)) return hold_later(c, "waits behind an earlier change of its key");
   run::row row;
   std::string reason;
@@ -399,8 +423,13 @@ void applier::undo_to(const undo_point& p) {
   for (const due_refresh& r : attempt_refreshes_) their_writes_.remove_pending(r.token);
   attempt_refreshes_ = p.refreshes;
   for (const due_refresh& r : attempt_refreshes_) their_writes_.add_pending(r.token, r.tag, false);
-  for (std::size_t i = p.holds; i < attempt_held_.size(); ++i) link_.held.withdraw(to_, attempt_held_[i]);
-  attempt_held_.resize(p.holds);
+  while (attempt_held_.size() > p.holds) {
+    const held_token h = attempt_held_.back();
+    link_.held.withdraw(to_, h.token);
+    if (h.table != held_keys::no_table && !link_.held.holds(to_, h.token)) --attempt_new_[h.table];
+    attempt_held_.pop_back();
+  }
+  if (attempt_held_.empty()) attempt_stopped_.clear();
   attempt_released_.resize(p.releases);
 }
 
@@ -429,12 +458,19 @@ void applier::after_commit(const control_row& final) {
   }
   attempt_ = {};
   attempt_refreshes_.clear();
-  for (const std::uint64_t t : attempt_held_) {
-    link_.held.insert(to_, t);
-    link_.held.withdraw(to_, t);
+  for (const auto& [token, table] : attempt_held_) {
+    link_.held.insert(to_, token, table);
+    link_.held.withdraw(to_, token);
   }
+  if (!attempt_held_.empty()) std::fill(attempt_new_.begin(), attempt_new_.end(), 0);
   attempt_held_.clear();
-  for (const std::uint64_t t : attempt_released_) link_.held.erase(to_, t);
+  for (const std::uint16_t t : attempt_stopped_) {
+    if (link_.stopped_tables[t].exchange(true)) continue;
+    spdlog::error("{}: more than {} keys are held at {}: the table is stopped, its changes wait in duet.held", table_name(mapping_.tables[t]),
+                  mapping_.tables[t].held_limit, name(to_));
+  }
+  attempt_stopped_.clear();
+  for (const held_token& t : attempt_released_) link_.held.erase(to_, t.token);
   attempt_released_.clear();
   batch_held_.clear();
   position_.store(final.position.value, std::memory_order_release);
@@ -495,6 +531,7 @@ void applier::write_runs() {
   for (std::size_t i = 0; i < planner_.run_count(); ++i) write_run(planner_.at(i));
   write_deferred();
   for (const held_change& h : holds_) hold(h);
+  if (!attempt_held_.empty()) stop_full_tables();
 }
 
 void applier::write_run(planned_run& r) {
@@ -525,8 +562,11 @@ void applier::write_run(planned_run& r) {
     if (!deferred_.empty() && is_deferred(row)) {
       deferred_.push_back({&shape, &row});
     } else if (!attempt_held_.empty() && waits(*row.change)) {
-      hold({row.change, row.from, "waits behind an earlier change of its key", {}});
-    } else if (shape.op == operation::refresh || row.trespass || (judged && answers_[i])) {
+      if (stays_here(*row.change)) ++attempt_.deletes_ignored;
+      else hold({row.change, row.from, "waits behind an earlier change of its key", {}});
+    } else if (shape.op == operation::refresh || row.trespass || (judged && shape.op == operation::remove && to_ == side::home && table.keeps_deleted(from_))) {
+      doubtful.push_back(&row);
+    } else if (judged && answers_[i] && !(shape.op == operation::remove && table.keeps_deleted(from_))) {
       doubtful.push_back(&row);
     } else {
       sure.push_back(&row);
@@ -575,6 +615,11 @@ void applier::read_up_under_locks(const planned_run& r) {
 
 void applier::write_statement(const run& shape, std::span<const planned_row* const> rows, insert_mode mode,
                               std::vector<const planned_row*>& doubtful) {
+  if (const auto& rule = shape.table->deletes_of(from_); shape.op == operation::remove && rule.does == delete_action::archive) {
+    for (const planned_row* row : rows) target_.mark(*shape.table, row->row.before, rule.archived_at, row->from->commit_time_us);
+    attempt_.applied += rows.size();
+    return;
+  }
   statement_.table = shape.table;
   statement_.op = shape.op;
   statement_.columns = shape.columns;

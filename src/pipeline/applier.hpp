@@ -43,12 +43,15 @@ struct link_state {
   std::function<void(std::chrono::milliseconds)> pause = [](std::chrono::milliseconds t) { std::this_thread::sleep_for(t); };
   held_keys held;
   put_backs put_back;
-  std::vector<std::atomic<bool>> stopped_tables;   // by table id: a TRUNCATE waits for a decision
+  std::vector<std::atomic<bool>> stopped_tables;   // by table id: a TRUNCATE waits for a decision, or too many keys do
   // By side: its log was found to hold the transaction that was applied last. Before, it may be another history, of which
   // the other side knows nothing: until both logs are known, nothing is written to either side.
   std::atomic<bool> log_is_known[2] = {};
   // Home's control row as this hub's applier has last begun to leave it (duet/control.hpp: counter).
   std::atomic<std::uint64_t> home_counter{0};
+  // The spoke's clock minus home's, as measured last.
+  static constexpr std::int64_t not_measured = INT64_MIN;
+  std::atomic<std::int64_t> clock_offset_us{not_measured};
   // The last source transaction per target side that was too large to be tried again from memory and had a row refused:
   // the next time it comes, each statement gets a savepoint.
   std::atomic<std::uint64_t> careful_until[2] = {};
@@ -123,6 +126,7 @@ class applier {
   row_view keep_to_owner(const change_record&, const table_pair&, run::row&);
   bool waits(const change_record&);
   bool waits(std::uint64_t token);
+  bool stays_here(const change_record&) const;
   void hold_later(const change_record&, std::string reason, std::string server_code = {});
 
   // writing
@@ -140,6 +144,9 @@ class applier {
   void decide_row(const run&, const planned_row&, const owned_row& at_before, const owned_row& at_after);
   void decide_at_home(const run&, const planned_row&, const owned_row& at_before, const owned_row& at_after);
   void decide_at_spoke(const run&, const planned_row&, const owned_row& at_before, const owned_row& at_after);
+  void keep_deleted(const planned_row&, const table_pair&, const owned_row& current);
+  void clear_mark(const table_pair&, row_view key);
+  void bring_back(const planned_row&, const table_pair&);
   void refresh_later(const table_pair&, row_view key, std::uint64_t token, const decision_tag&);
   void send_refreshes();
   void answer_trespass(const planned_row&, const table_pair&, const owned_row& was);
@@ -154,13 +161,19 @@ class applier {
   void write_by_force(const run&, const planned_row&, const owned_row& current, const owned_row& at_after);
   void write_other_key(const planned_row&, const table_pair&, const owned_row& at_before, const owned_row& at_after, bool before_stands);
   void write_refresh(const planned_row&, const table_pair&, const owned_row& current);
+  void log_entry(conflict_entry&);
   void log_conflict(const planned_row&, const table_pair&, const conflict::decision&, const owned_row& was, const owned_row& is);
-  void log_drift(const planned_row&, const table_pair&, const char* type, const owned_row& found, const char* result);
+  void log_drift(const planned_row&, const table_pair&, const char* type, const owned_row& found, const char* result, bool expected = false);
   void hold(const held_change&);
-  void announce_hold(std::uint64_t token);
+  void announce_hold(std::uint64_t token, std::uint16_t table);
+  void stop_full_tables();
   void catch_up();
   void begin(const control_row& next);
   void undo_attempt();
+  struct held_token {
+    std::uint64_t token;
+    std::uint16_t table;
+  };
   struct undo_point {
     lane_counters counters;
     std::vector<due_refresh> refreshes;
@@ -215,7 +228,9 @@ class applier {
   // of this attempt, taken back if it fails
   lane_counters attempt_;
   std::vector<due_refresh> attempt_refreshes_;
-  std::vector<std::uint64_t> attempt_held_, attempt_released_;
+  std::vector<held_token> attempt_held_, attempt_released_;
+  std::vector<std::size_t> attempt_new_;    // by table: keys of attempt_held_ that were not held before
+  std::vector<std::uint16_t> attempt_stopped_;  // tables that hold too many keys from here on
   std::vector<deferred_row> deferred_;      // to be tried again at the end of the part
   bool last_chance_ = false;                // that is now
 

@@ -102,15 +102,18 @@ void applier::decide_row(const run& shape, const planned_row& row, const owned_r
   bool before_stands = false, after_stands = false;
   if (shape.table->direction == flow::both) {
     their_writes_.collect(row.token_before, row.from->seen, met_entries_);
-    before_stands = after_stands = !met_entries_.empty();
+    const auto stands = [](const causality::write_index::entry& e) { return e.fields != 0; };
+    before_stands = after_stands = std::any_of(met_entries_.begin(), met_entries_.end(), stands);
     if (row.token != row.token_before) {
-      const std::size_t at_the_old_key = met_entries_.size();
+      const auto at_the_old_key = static_cast<std::ptrdiff_t>(met_entries_.size());
       their_writes_.collect(row.token, row.from->seen, met_entries_);
-      after_stands = met_entries_.size() > at_the_old_key;
+      after_stands = std::any_of(met_entries_.begin() + at_the_old_key, met_entries_.end(), stands);
     }
     for (const auto& e : met_entries_) met_.push_back({e.fields, e.time_us, e.wrote});
   }
-  if (to_ == side::home) {
+  if (row.change->op == operation::remove && shape.table->keeps_deleted(from_)) {
+    keep_deleted(row, *shape.table, at_before);
+  } else if (to_ == side::home) {
     const std::size_t held_before = attempt_held_.size();
     if (!row.trespass || changes_anything(*row.change, *shape.table, row.row)) decide_at_home(shape, row, at_before, at_after);
     else ++attempt_.conflicts_lost;
@@ -157,9 +160,47 @@ conflict::incoming incoming_of(const planned_row& row) {
 
 }  // namespace
 
+// The spoke has deleted a row that home keeps. Where home has changed it, which the delete had not seen, that change may have
+// come to the spoke between an earlier change and the delete, and found nothing to write: the row goes there once more.
+void applier::keep_deleted(const planned_row& row, const table_pair& table, const owned_row& current) {
+  const delete_rule_of_side& rule = table.deletes_of(from_);
+  if (rule.does == delete_action::archive) target_.mark(table, row.row.before, rule.archived_at, row.from->commit_time_us);
+  ++(rule.does == delete_action::archive ? attempt_.applied : attempt_.deletes_ignored);
+  decision_tag tag;  // home's row stands
+  for (const conflict::met_write& w : met_) {
+    if (w.wrote != side::home || w.fields == 0) continue;
+    tag.by_home.fields = table.policy.all();
+    tag.by_home.time_us = std::max(tag.by_home.time_us, w.time_us);
+  }
+  if (current.found && tag.by_home.fields) refresh_later(table, row.row.before, row.token_before, tag);
+}
+
+// Home has deleted the row, of which the spoke was not told, and has written it before, which the spoke had not seen: it is
+// the spoke's alone, and both sides take it as the spoke has it.
+void applier::bring_back(const planned_row& row, const table_pair& table) {
+  const run::row& r = row.row;
+  const auto all = present_columns(table, r.after);
+  if (all.size() < table.columns.size())
+    return hold({row.change, row.from, "the row is not there, and the log does not carry all of its columns", {}});
+  write_one(table, operation::insert, nullptr, r.after, all);
+  ++attempt_.applied;
+  decision_tag tag;
+  tag.by_spoke = {table.policy.all(), row.from->commit_time_us};
+  refresh_later(table, r.after, row.token, tag);
+  if (row.token != row.token_before) refresh_later(table, r.before, row.token_before, tag);
+}
+
+// The row is on both sides again.
+void applier::clear_mark(const table_pair& table, row_view key) {
+  const delete_rule_of_side& rule = table.deletes_of(from_);
+  if (rule.does == delete_action::archive && rule.cleared) target_.mark(table, key, rule.archived_at, std::nullopt);
+}
+
 void applier::decide_at_home(const run& shape, const planned_row& row, const owned_row& at_before, const owned_row& at_after) {
   const table_pair& table = *shape.table;
   if (met_.empty()) return write_by_force(shape, row, at_before, at_after);
+  const bool home_has_deleted = table.keeps_deleted(side::home) && met_.front().fields == 0;  // last of all, see reader::stamp_change
+  if (home_has_deleted && row.change->op != operation::remove && !at_before.found && !at_after.found) return bring_back(row, table);
   const conflict::decision d = conflict::decide(table, incoming_of(row), at_before, at_after, met_, mapping_.commit_time_grain_us,
                                                 [this](const conflict::question& q) { return scripts_.at(q.script).decide(q); });
   if (d.met == 0) return write_by_force(shape, row, at_before, at_after);
@@ -194,6 +235,7 @@ void applier::decide_at_home(const run& shape, const planned_row& row, const own
       write_one(table, operation::update, r.before, r.after, present_columns(table, r.after));
       break;
   }
+  if (row.change->op == operation::insert && at_before.found) clear_mark(table, r.after);
   ++(d.does == action::keep ? attempt_.conflicts_lost : attempt_.applied);
   if (d.recorded) {
     log_conflict(row, table, d, at_before, d.set.empty() ? outcome(row, table, d, at_before) : left_by_script(row, table, d.set));
@@ -267,7 +309,7 @@ void applier::decide_at_spoke(const run& shape, const planned_row& row, const ow
                                        : conflict::held_back(table, incoming_of(row), at_before.found, met_);
   if (is_refresh && row.change->decided.ends_hold) {
     target_.release_held(row.token);
-    attempt_released_.push_back(row.token);
+    attempt_released_.push_back({row.token, table.id});
   }
   if (s.whole) return is_refresh ? write_refresh(row, table, at_before) : write_by_force(shape, row, at_before, at_after);
   if (!s.nothing) write_some(row, table, s.write, s.add);
@@ -314,10 +356,17 @@ void applier::log_conflict(const planned_row& row, const table_pair& table, cons
   else if (d.does == action::keep) e.result = "home's row stands and was sent to the spoke again";
   else if (!d.set.empty()) e.result = "its script has set values; the row was sent to the spoke again";
   else e.result = d.winner == "both" ? "columns of both sides, sent to the spoke again" : "the spoke's change stands at home, too";
+  log_entry(e);
+}
+
+void applier::log_entry(conflict_entry& e) {
+  if (const std::int64_t offset = link_.clock_offset_us; offset != link_state::not_measured) e.clock_offset_us = offset;
   target_.log_conflict(e);
 }
 
-void applier::log_drift(const planned_row& row, const table_pair& table, const char* type, const owned_row& found, const char* result) {
+// `expected`: the table's rule for deletes lets rows of one side differ so.
+void applier::log_drift(const planned_row& row, const table_pair& table, const char* type, const owned_row& found, const char* result,
+                        bool expected) {
   conflict_entry e;
   e.table = table_name(table);
   e.key = key_json(table, row.row.before ? row.row.before : row.row.after);
@@ -327,11 +376,11 @@ void applier::log_drift(const planned_row& row, const table_pair& table, const c
   e.spoke_row = to_ == side::home ? incoming : here;
   (to_ == side::home ? e.spoke_position : e.home_position) = row.from->position;
   (to_ == side::home ? e.spoke_time_us : e.home_time_us) = row.from->commit_time_us;
-  e.rule = "drift";
+  e.rule = expected ? "deletes" : "drift";
   e.winner = name(from_);
   e.result = result;
-  target_.log_conflict(e);
-  ++attempt_.drift;
+  log_entry(e);
+  if (!expected) ++attempt_.drift;
 }
 
 // No local write meets the change. Where the row is still not what the log says it was, in columns that no local write
@@ -350,8 +399,10 @@ void applier::write_by_force(const run& shape, const planned_row& row, const own
         write_one(table, operation::insert, nullptr, r.after, shape.columns);
       } else if (!same(current, r.after, shape.columns)) {
         write_one(table, operation::update, r.after, r.after, shape.columns);
-        log_drift(row, table, "insert_exists", current, "written over the row that was there");
+        const bool stayed = table.keeps_deleted(from_);
+        log_drift(row, table, "insert_exists", current, stayed ? "written over the row that had stayed" : "written over the row that was there", stayed);
       }
+      if (current.found) clear_mark(table, r.after);
       break;
     case operation::update:
       if (row.token != row.token_before && at_after.found) {
@@ -366,7 +417,7 @@ void applier::write_by_force(const run& shape, const planned_row& row, const own
         return hold({row.change, row.from, "the row is not there, and the log does not carry all of its columns", {}});
       } else {
         write_one(table, operation::insert, nullptr, r.after, all);
-        log_drift(row, table, "update_missing", current, "inserted, since it was not there");
+        if (!table.keeps_deleted(to_)) log_drift(row, table, "update_missing", current, "inserted, since it was not there");
       }
       break;
     case operation::remove:
@@ -374,7 +425,7 @@ void applier::write_by_force(const run& shape, const planned_row& row, const own
         if (!same(current, r.before, guard)) log_drift(row, table, "delete_origin_differs", current, "deleted");
         write_one(table, operation::remove, r.before, nullptr, {});
       } else {
-        log_drift(row, table, "delete_missing", current, "nothing to delete");
+        if (!table.keeps_deleted(to_)) log_drift(row, table, "delete_missing", current, "nothing to delete");
       }
       break;
     case operation::truncate:
@@ -400,7 +451,8 @@ void applier::write_other_key(const planned_row& row, const table_pair& table, c
       if (at_before.found) write_one(table, operation::remove, r.before, nullptr, {});
       // Where the other side takes both keys for one, it was the same row.
       if (!target_.force(table, operation::update, r.after, r.after, all)) write_one(table, operation::insert, nullptr, r.after, all);
-      log_drift(row, table, "insert_exists", at_after, "written over the row that was there");
+      const bool stayed = table.keeps_deleted(from_);
+      log_drift(row, table, "insert_exists", at_after, stayed ? "written over the row that had stayed" : "written over the row that was there", stayed);
     } else if (at_before.found) {
       write_one(table, operation::update, r.before, r.after, all);
     } else {
@@ -422,6 +474,7 @@ void applier::write_refresh(const planned_row& row, const table_pair& table, con
       std::erase_if(all, [&](std::uint16_t i) { return table.owned_by(side::spoke, i); });  // home takes them from here
       if (!same(current, r.after, all)) write_one(table, operation::update, r.after, r.after, all);
     }
+    if (current.found) clear_mark(table, r.after);
   }
   ++attempt_.refreshes;
 }
@@ -440,7 +493,7 @@ void applier::hold(const held_change& h) {
   if (c.op == operation::truncate) {
     e.key = "{}";
     e.token = table_token(table);
-    announce_hold(e.token);
+    announce_hold(e.token, held_keys::no_table);
   } else {
     std::vector<cell> cells(c.columns);
     if (c.has_before) {
@@ -464,14 +517,37 @@ void applier::hold(const held_change& h) {
     target_.hold(e);
   }
   for (std::uint64_t t : {c.token, c.token_before})
-    if (t) announce_hold(t);
+    if (t) announce_hold(t, table.id);
   if (c.op != operation::refresh) ++attempt_.held;  // a refresh is no row of the log
 }
 
-void applier::announce_hold(std::uint64_t token) {
-  if (std::find(attempt_held_.begin(), attempt_held_.end(), token) != attempt_held_.end()) return;
+void applier::announce_hold(std::uint64_t token, std::uint16_t table) {
+  if (std::any_of(attempt_held_.begin(), attempt_held_.end(), [&](const held_token& h) { return h.token == token; })) return;
   link_.held.announce(to_, token);
-  attempt_held_.push_back(token);
+  if (table != held_keys::no_table && !link_.held.holds(to_, token)) ++attempt_new_[table];
+  attempt_held_.push_back({token, table});
+}
+
+// A mapping that is wrong must not become a million decisions: from here on nothing of the table is tried any more.
+void applier::stop_full_tables() {
+  for (const table_pair& table : mapping_.tables) {
+    if (!table.held_limit || !attempt_new_[table.id] || link_.stopped_tables[table.id]) continue;
+    const auto goes = [&](const held_token& t) { return t.table == table.id && link_.held.holds(to_, t.token); };
+    const auto released = static_cast<std::size_t>(std::count_if(attempt_released_.begin(), attempt_released_.end(), goes));
+    if (link_.held.of_table(to_, table.id) + attempt_new_[table.id] - released <= table.held_limit) continue;
+    if (std::find(attempt_stopped_.begin(), attempt_stopped_.end(), table.id) != attempt_stopped_.end()) continue;
+    held_entry e;
+    e.table = table_name(table);
+    e.key = "{}";
+    e.token = table_token(table);
+    e.op = operation::truncate;
+    e.reason = "more than " + std::to_string(table.held_limit) + " keys wait: the table is stopped until someone decides about them";
+    e.server_code = held_limit_code;
+    e.source_position = origins_.empty() ? done_ : origins_.back().position;
+    target_.hold(e);
+    announce_hold(e.token, held_keys::no_table);
+    attempt_stopped_.push_back(table.id);
+  }
 }
 
 }  // namespace duet::pipeline

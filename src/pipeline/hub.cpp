@@ -12,7 +12,9 @@
 #include <thread>
 
 #include "duet/failure.hpp"
+#include "pipeline/images.hpp"
 #include "pipeline/lanes.hpp"
+#include "pipeline/upkeep.hpp"
 
 namespace duet {
 
@@ -51,6 +53,7 @@ struct hub::state {
   std::exception_ptr broken;            // the first failure of a thread since the lanes were started
   std::unique_ptr<site> home_site, spoke_site;
   std::unique_ptr<running> now;
+  std::unique_ptr<pipeline::upkeep> beside;  // from the first start of the lanes to the end
   hub_status told;                      // the parts that do not come from the lanes
   lane_counters before[2];              // counters of lanes that have ended
   clock::time_point since = clock::now();
@@ -199,6 +202,11 @@ void hub::run(std::stop_token stop, bool take_over) {
     try {
       s.start(take_over);
       s.say("streaming", true);
+      if (!s.beside) {
+        auto beside = std::make_unique<pipeline::upkeep>(s.cfg, s.link, s.home.make_site, s.spoke.make_site);
+        std::lock_guard lock(s.mutex);
+        s.beside = std::move(beside);
+      }
       spdlog::info("link {}: both lanes stream (epoch {})", s.cfg.link, s.told.epoch);
       s.supervise(stop);
       s.say("draining", false);
@@ -259,6 +267,9 @@ hub_status hub::status() const {
     to.index_entries = l->local_writes.size();
   };
   out.held_rows = s.now ? s.link.held.size() : 0;
+  for (const table_pair& t : s.map.tables)
+    if (s.now && s.link.stopped_tables[t.id]) out.stopped_tables.push_back(pipeline::table_name(t));
+  if (s.beside) out.clocks = s.beside->clocks();
   fill(out.home_to_spoke, side::home, s.before[0], s.now ? &s.now->both->home_to_spoke : nullptr, s.home_site.get());
   fill(out.spoke_to_home, side::spoke, s.before[1], s.now ? &s.now->both->spoke_to_home : nullptr, s.spoke_site.get());
   return out;

@@ -186,7 +186,16 @@ void reader::stamp_change(change_record& r) {
     if (e.read_back) entries_.push_back(e);  // it says nothing, but it has come back
     return;
   }
-  r.fields = e.fields = touched(table, r);
+  r.fields = touched(table, r);
+  // A delete that the other side is not told of is this side's own affair: it stands against no change of the row that stays,
+  // and is in the index only to say why the row is gone here.
+  if (r.op == operation::remove && table.keeps_deleted(from_)) {
+    if (from_ == side::home) put_backs_.row_is_another(r.token);
+    e.wrote = from_;
+    entries_.push_back(e);
+    return;
+  }
+  e.fields = r.fields;
   if (table.policy.owned[static_cast<int>(other(from_))]) r.fields = without_the_others(table, r, r.fields);
   e.time_us = transaction_time_us_;
   e.wrote = from_;

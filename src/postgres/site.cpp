@@ -1,8 +1,11 @@
 #include "postgres/site.hpp"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <mutex>
 #include <sql/postgres.hpp>
 #include <thread>
 
@@ -110,10 +113,15 @@ struct site::connections {
   PGconn* general() {
     if (general_) {
       result_handle(PQexec(general_.get(), ""));
-      if (PQstatus(general_.get()) != CONNECTION_OK) general_.reset();
+      if (PQstatus(general_.get()) != CONNECTION_OK) keep(nullptr);
     }
-    if (!general_) general_ = open("duet:" + link);
+    if (!general_) keep(open("duet:" + link));
     return general_.get();
+  }
+  void interrupt() noexcept {
+    const std::lock_guard guard(mutex_);
+    interrupted_ = true;
+    if (general_) shutdown(PQsocket(general_.get()), SHUT_RDWR);
   }
 
   result_handle ask(const std::string& sql, std::initializer_list<std::string> parameters, std::string_view doing) {
@@ -137,6 +145,13 @@ struct site::connections {
   connection_handle lock;  // holds the advisory lock
 
  private:
+  void keep(connection_handle c) {
+    const std::lock_guard guard(mutex_);
+    if (interrupted_) throw failure(failure_kind::connection_lost, "home is not asked any more");
+    general_ = std::move(c);
+  }
+  std::mutex mutex_;  // guards general_ against interrupt()
+  bool interrupted_ = false;
   connection_handle general_;
 };
 
@@ -385,6 +400,8 @@ void site::check_set_up(findings& all) {
   };
 
   if (!has_bookkeeping()) lacks("bookkeeping", "schema duet with its tables is not there yet");
+  else if (!what_is_missing().empty())
+    report.refuse("bookkeeping_old", "the tables of schema duet are of an earlier version of Duet", "duet setup");
   else if (!load_control()) lacks("control_row", "link " + link_ + " has no control row yet");
 
   const std::vector<std::string> tables = published();
@@ -424,6 +441,17 @@ bool site::has_bookkeeping() {
       {}, "looking for schema duet");
 }
 
+// What brings tables of an earlier version up to date.
+std::vector<std::string> site::what_is_missing() {
+  std::vector<std::string> statements;
+  if (!connections_->ask_whether(
+          "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('duet.conflict_log') AND attname = 'clock_offset_us'"
+          " AND NOT attisdropped)",
+          {}, "looking at schema duet"))
+    statements.push_back("ALTER TABLE duet.conflict_log ADD COLUMN IF NOT EXISTS clock_offset_us bigint");
+  return statements;
+}
+
 // The published tables, quoted; none if there is no publication, or an empty one.
 std::vector<std::string> site::published() {
   const result_handle r = connections_->ask(
@@ -444,8 +472,7 @@ bool site::publishes_all(const mapping& m) {
 }
 
 std::vector<std::string> site::setup_statements(const mapping& m, bool for_dba) {
-  std::vector<std::string> statements;
-  if (!has_bookkeeping()) statements = split_statements(sql::postgres::bookkeeping);
+  std::vector<std::string> statements = has_bookkeeping() ? what_is_missing() : split_statements(sql::postgres::bookkeeping);
   if (for_dba)  // the tables' owner may do it; before the slot, which so finds whole rows from its beginning
     for (const table_pair& pair : m.tables)
       if (needs_full_identity(pair)) statements.push_back(full_identity(pair.home));
@@ -697,10 +724,12 @@ std::uint64_t number_or_0(const PGresult* r, int row, int column) { return PQget
 std::vector<logged_conflict> site::load_conflicts(const conflict_filter& f) {
   std::vector<logged_conflict> all;
   if (!has_bookkeeping()) return all;
+  if (!what_is_missing().empty())
+    throw failure(failure_kind::not_set_up, "reading duet.conflict_log at home: it is of an earlier version of Duet", {}, "duet setup");
   const result_handle r = connections_->ask(
       "SELECT id, table_name, key, type, home_row, spoke_row, base_row, result_row, home_position, spoke_position, "
       DUET_TIME_US("home_time") ", " DUET_TIME_US("spoke_time") ", rule, winner, result, decided_by, " DUET_TIME_US("decided_at")
-      " FROM duet.conflict_log WHERE link = $1 AND ($2::bigint = 0 OR id = $2::bigint)"
+      ", clock_offset_us FROM duet.conflict_log WHERE link = $1 AND ($2::bigint = 0 OR id = $2::bigint)"
       " AND ($3::bigint = 0 OR decided_at >= to_timestamp($3::bigint / 1000000.0))"
       " AND ($4 = '' OR table_name = $4 OR right(table_name, length($4) + 1) = '.' || $4)"
       " AND ($5 = '' OR EXISTS (SELECT FROM jsonb_each_text(key) AS k WHERE k.value = $5)) ORDER BY id DESC LIMIT $6::bigint",
@@ -720,6 +749,7 @@ std::vector<logged_conflict> site::load_conflicts(const conflict_filter& f) {
     c.result = field(p, i, 14);
     c.decided_by = field(p, i, 15);
     c.decided_at_us = to_integer(field(p, i, 16));
+    if (!PQgetisnull(p, i, 17)) c.clock_offset_us = to_integer(field(p, i, 17));
   }
   return all;
 }
@@ -749,5 +779,47 @@ std::vector<held_change> site::load_held() {
   }
   return all;
 }
+
+std::vector<aged_conflict> site::load_oldest_conflicts(std::uint64_t after_id, int days, std::size_t limit) {
+  std::vector<aged_conflict> all;
+  const result_handle r = connections_->ask(
+      "SELECT id, table_name, key, decided_at < clock_timestamp() - make_interval(days => $3::int) FROM duet.conflict_log"
+      " WHERE link = $1 AND id > $2::bigint ORDER BY id LIMIT $4::bigint",
+      {link_, std::to_string(after_id), std::to_string(days), std::to_string(limit)}, "reading duet.conflict_log");
+  const PGresult* p = r.get();
+  for (int i = 0, n = PQntuples(p); i < n; ++i)
+    all.push_back({{std::string(field(p, i, 1)), std::string(field(p, i, 2))}, parse_bigint(p, i, 0), is_true(field(p, i, 3))});
+  return all;
+}
+
+void site::remove_conflicts(std::span<const std::uint64_t> ids) {
+  std::string list = "{";
+  for (const std::uint64_t id : ids) list += (list.size() > 1 ? "," : "") + std::to_string(id);
+  connections_->ask("DELETE FROM duet.conflict_log WHERE link = $1 AND id = ANY ($2::bigint[])", {link_, list + "}"},
+                    "removing old rows of duet.conflict_log");
+}
+
+std::vector<table_key> site::load_held_keys() {
+  std::vector<table_key> all;
+  const result_handle r = connections_->ask("SELECT DISTINCT table_name, key FROM duet.held WHERE link = $1", {link_}, "reading duet.held");
+  for (int i = 0, n = PQntuples(r.get()); i < n; ++i) all.push_back({std::string(field(r.get(), i, 0)), std::string(field(r.get(), i, 1))});
+  return all;
+}
+
+void site::remove_held(std::uint64_t token) {
+  connections_->ask("DELETE FROM duet.held WHERE link = $1 AND token = $2::bigint",
+                    {link_, std::to_string(static_cast<std::int64_t>(token))}, "releasing held changes");
+}
+
+std::optional<clock_reading> site::read_clock() {
+  PGconn* c = connections_->general();  // found alive, so that the reading itself is one round trip
+  clock_reading reading{.us = 0, .before = std::chrono::steady_clock::now(), .after = {}};
+  const result_handle r = exec(c, "SELECT " DUET_TIME_US("clock_timestamp()"), "reading home's clock");
+  reading.after = std::chrono::steady_clock::now();
+  reading.us = to_integer(field(r.get(), 0, 0));
+  return reading;
+}
+
+void site::interrupt() noexcept { connections_->interrupt(); }
 
 }  // namespace duet::postgres

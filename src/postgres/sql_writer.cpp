@@ -156,6 +156,16 @@ set_statement remove_statement(const table_pair& table, column_list guard) {
           arrays.take()};
 }
 
+set_statement mark_statement(const table_pair& table, const std::string& column, bool clear) {
+  array_list arrays(table);
+  const std::string where = row_condition(table, {}, arrays), from = arrays.from(), name = quote_identifier(column);
+  std::vector<array_parameter> parameters = arrays.take();
+  const std::string time = "$" + std::to_string(parameters.size() + 1) + "::timestamptz";
+  return {"UPDATE " + table_name(table) + " AS t SET " + name + " = " + (clear ? "NULL" : "coalesce(" + time + ", pg_catalog.clock_timestamp())") +
+              " FROM " + from + " WHERE " + where + (clear ? " AND t." + name + " IS NOT NULL" : ""),
+          std::move(parameters)};
+}
+
 namespace {
 set_statement select_statement(const table_pair& table, const char* lock) {
   array_list arrays(table);

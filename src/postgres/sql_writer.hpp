@@ -33,6 +33,8 @@ set_statement update_statement(const table_pair&, column_list columns, column_li
 set_statement remove_statement(const table_pair&, column_list guard);
 set_statement lock_statement(const table_pair&);  // returns ordinal, then all columns; arrays are key cells of `before`
 set_statement read_statement(const table_pair&);  // the same without locks
+// One row's date-time column, by its key: set to the parameter behind the arrays (NULL: the time now), or cleared.
+set_statement mark_statement(const table_pair&, const std::string& column, bool clear);
 std::string copy_statement(const table_pair&, column_list columns);
 std::string truncate_statement(std::span<const table_pair* const>);
 

@@ -43,6 +43,9 @@ std::vector<owned_row> target::lock_rows(const table_pair& table, std::span<cons
 bool target::force(const table_pair& table, operation op, row_view before, row_view after, column_list columns) {
   return opened().force(table, op, before, after, columns);
 }
+void target::mark(const table_pair& table, row_view key, const std::string& column, std::optional<std::int64_t> time_us) {
+  opened().mark(table, key, column, time_us);
+}
 log_position target::catch_up_point() { return opened().catch_up_point(); }
 void target::emit_refresh(const table_pair& table, row_view key, const owned_row* row, const decision_tag& tag) {
   opened().emit_refresh(table, key, row, tag);

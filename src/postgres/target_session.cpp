@@ -514,6 +514,23 @@ bool target::session::force(const table_pair& table, operation op, row_view befo
   return PQntuples(chunks_[0].answer.get()) > 0;
 }
 
+void target::session::mark(const table_pair& table, row_view key, const std::string& column, std::optional<std::int64_t> time_us) {
+  require_transaction();
+  const set_statement statement = mark_statement(table, column, !time_us);
+  if (arrays_.size() < statement.arrays.size()) arrays_.resize(statement.arrays.size());
+  parameters_.clear();
+  for (std::size_t i = 0; i < statement.arrays.size(); ++i) {
+    arrays_[i].start(statement.arrays[i].form);
+    arrays_[i].add(key[statement.arrays[i].column]);
+    parameters_.push_back({arrays_[i].finish(), true, false});
+  }
+  const binary_int8 time = timestamp_of(time_us.value_or(0));
+  if (time_us) parameters_.push_back({time.as_parameter().bytes, true, *time_us == 0});
+  const std::string doing = "setting " + column + " of " + table_name(table);
+  pipeline_->send_sql(statement.sql.c_str(), parameters_, tag::other, 0, doing.c_str());
+  collect();
+}
+
 void target::session::truncate(std::span<const table_pair* const> tables) {
   require_transaction();
   if (tables.empty()) return;
@@ -604,6 +621,7 @@ void target::session::log_conflict(const conflict_entry& e) {
                     base_row = storable_json(e.base_row), result_row = storable_json(e.result_row);
   const binary_int8 home_position(e.home_position.value), spoke_position(e.spoke_position.value),
       home_time = timestamp_of(e.home_time_us), spoke_time = timestamp_of(e.spoke_time_us);
+  const binary_int8 offset(static_cast<std::uint64_t>(e.clock_offset_us.value_or(0)));
   const parameter parameters[] = {text(link_),
                                   text(e.table),
                                   text(key),
@@ -619,11 +637,12 @@ void target::session::log_conflict(const conflict_entry& e) {
                                   text(e.result),
                                   {base_row, false, base_row.empty()},
                                   {result_row, false, result_row.empty()},
-                                  text(e.decided_by)};
+                                  text(e.decided_by),
+                                  {offset.as_parameter().bytes, true, !e.clock_offset_us}};
   pipeline_->send_sql(
       "INSERT INTO duet.conflict_log (link, table_name, key, type, home_row, spoke_row, home_position, spoke_position,"
-      " home_time, spoke_time, rule, winner, result, base_row, result_row, decided_by)"
-      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+      " home_time, spoke_time, rule, winner, result, base_row, result_row, decided_by,"
+      " clock_offset_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
       parameters, tag::other, 0, "writing duet.conflict_log");  // its answer comes with the next one that is waited for
 }
 

@@ -26,6 +26,7 @@ class target::session {
   void truncate(std::span<const table_pair* const>);
   std::vector<owned_row> lock_rows(const table_pair&, std::span<const row_view> keys);
   bool force(const table_pair&, operation, row_view before, row_view after, column_list columns);
+  void mark(const table_pair&, row_view key, const std::string& column, std::optional<std::int64_t> time_us);
   log_position catch_up_point();
   void emit_refresh(const table_pair&, row_view key, const owned_row*, const decision_tag&);
   void log_conflict(const conflict_entry&);

@@ -3,9 +3,9 @@
 // Each problem is a finding; a table with a refusal does not become part of the mapping. Codes:
 //   refuse  table_missing, duplicate_table, bookkeeping_table, column_missing, duplicate_column, no_column, type_pair,
 //           no_primary_key, key_mismatch, key_excluded, key_type, too_many, no_conflict_rule, conflict_column, conflict_on_key,
-//           latest_by_type, delta_type, too_many_fields
+//           latest_by_type, delta_type, too_many_fields, archive_column
 //   warn    only_one_side, generated_one_side, declared_loss, utc_assumed, key_equality, unique_equality, null_one_side,
-//           parent_not_synced, cascade_differs
+//           parent_not_synced, cascade_differs, children_stay
 //   ok      tables_one_side, table_paired, held_values, latest_by_commit_time, fields_shared, conflict_script
 #include <algorithm>
 #include <cassert>
@@ -199,10 +199,18 @@ class binder {
     if (both) find_row_rule(rule, pair);
     if (pair.columns.empty() && ok_) refuse("no_column", rule.at.line, what + ": no column is left to sync", "pair or rename columns");
     if (ok_ && both) bind_policy(rule, pair);
+    bind_deletes(rule, pair);
+    pair.held_limit = rule.held_limit.value_or(config_.held_limit);
     if (!ok_) return;
     pair_unique_indexes(rule, pair);
+    std::string deletes;
+    for (side s : {side::home, side::spoke})
+      if (pair.keeps_deleted(s)) {
+        const std::string& column = pair.deletes_of(s).archived_at;
+        deletes += ", what " + std::string(duet::name(s)) + " deletes stays at " + std::string(duet::name(other(s))) + (column.empty() ? "" : " with its time in " + column);
+      }
     note("table_paired", rule.at.line,
-         what + " <-> " + full_name(spoke) + ", " + std::string(duet::name(rule.direction)) + ", " + std::to_string(pair.columns.size()) + " columns");
+         what + " <-> " + full_name(spoke) + ", " + std::string(duet::name(rule.direction)) + ", " + std::to_string(pair.columns.size()) + " columns" + deletes);
     rule_of_.push_back(&rule);
     out_.tables.push_back(std::move(pair));
   }
@@ -539,6 +547,37 @@ class binder {
     note("conflict_script", line, full_name(pair.home) + column + ": " + config_.scripts.at(script).file + " decides");
   }
 
+  // The column that takes the time of a delete is one of the side that keeps the row.
+  void bind_deletes(const table_rule& rule, table_pair& pair) {
+    for (side s : {side::home, side::spoke}) {
+      const delete_flow& said = rule.deletes[static_cast<int>(s)];
+      delete_rule_of_side& out = pair.deletes[static_cast<int>(s)];
+      out.does = said.does;
+      if (said.does != delete_action::archive) continue;
+      const table_schema& there = pair.on(other(s));
+      const column* c = s == side::home ? find_spoke_column(there, said.archived_at) : find_column(there, said.archived_at);
+      const std::string what = full_name(pair.home) + ": deletes of " + std::string(name(s)) + " are archived in `" + said.archived_at + "`";
+      if (!c) {
+        refuse("archive_column", said.at.line, what + ", which " + full_name(there) + " lacks", "ALTER TABLE " + full_name(there) + " ADD COLUMN " + said.archived_at +
+                   (s == side::home ? " datetime(6)" : " timestamptz") + ", or mend the name");
+        continue;
+      }
+      const bool moment = c->type.kind == value_kind::datetime || c->type.kind == value_kind::timestamp;
+      if (!moment || c->generated) {
+        refuse("archive_column", said.at.line, what + ", which is " + (c->generated ? "generated" : type_name(*c)) + " at " + full_name(there),
+               s == side::home ? "name a column of type datetime or timestamp" : "name a column of type timestamptz or timestamp");
+        continue;
+      }
+      out.archived_at = c->name;
+      const auto synced = std::find_if(pair.columns.begin(), pair.columns.end(), [&](const column_pair& p) { return p.on(other(s)).name == c->name; });
+      if (synced != pair.columns.end() && synced->key) {
+        refuse("archive_column", said.at.line, what + ", which is part of the primary key", "name another column");
+        continue;
+      }
+      out.cleared = c->nullable && synced == pair.columns.end();
+    }
+  }
+
   void check_latest_by(const table_rule& rule, const table_pair& pair, const column_pair& c) {
     const auto ordered = [](const column_type& t) {
       switch (t.kind) {
@@ -595,8 +634,19 @@ class binder {
         }
       }
       pair.parents.assign(parents.begin(), parents.end());
+      for (side s : {side::home, side::spoke})
+        for (std::uint16_t parent : parents) warn_of_children(pair, out_.tables[parent], s);
       compare_cascades(pair);
     }
+  }
+
+  // Rows that stay though their side has deleted them refer to parents which then go.
+  void warn_of_children(const table_pair& child, const table_pair& parent, side s) {
+    if (!child.keeps_deleted(s) || parent.keeps_deleted(s) || !parent.flows_from(s) || &child == &parent) return;
+    warn("children_stay", rule_of_[child.id]->at.line,
+         full_name(child.home) + " keeps rows that " + std::string(name(s)) + " has deleted, but not so " + full_name(parent.home) +
+             ", which it refers to: a delete there will be held, or takes them along",
+         "write the same `deletes` at " + full_name(parent.home));
   }
 
   // "RESTRICT" and "NO ACTION" write nothing.

@@ -16,7 +16,9 @@ std::string_view name(ablation a) {
 
 std::string plan::describe() const {
   return "seed " + std::to_string(seed) + ", rule " + std::string(duet::name(rule)) + ", update_vs_delete " + std::string(duet::name(deletes)) +
-         (merge_columns ? ", merge columns" : ", merge row") + (deltas ? ", deltas" : "") + (blind_column ? ", a blind column" : "") + (owners ? ", owners" : "") + ", without " + std::string(name(without));
+         (merge_columns ? ", merge columns" : ", merge row") + (deltas ? ", deltas" : "") + (blind_column ? ", a blind column" : "") +
+         (owners ? ", owners" : "") + (keeps_deleted[0] ? ", home's deletes ignored" : "") + (keeps_deleted[1] ? ", the spoke's deletes ignored" : "") +
+         ", without " + std::string(name(without));
 }
 
 namespace {
@@ -97,6 +99,8 @@ world::world(const plan& p) : plan_(p), random_(static_cast<std::uint32_t>(p.see
     policy.owned[static_cast<int>(side::spoke)] = policy.bit_of(2);
   }
   config_.scripts = {{"simulated.lua", simulated_script, {}}};
+  for (int s : {0, 1})
+    if (p.keeps_deleted[s]) mapping_.tables[0].deletes[s].does = delete_action::ignore;
   mapping_.tables[0].columns[2].guarded = !p.blind_column;
   if (below(4) == 0) mapping_.commit_time_grain_us = 40;
   keys_ = {"cnt", "k1", "k2"};
@@ -207,6 +211,7 @@ void world::application(memory_database& db) {
   std::vector<std::string> chosen = keys_;
   std::shuffle(chosen.begin(), chosen.end(), random_);
   chosen.resize(std::min<std::size_t>(chosen.size(), below(3) ? 1 : 2));
+  std::set<std::string>& deleted = books_.deleted[static_cast<int>(db.which)];
   memory_database::transaction t;
   t.time_us = std::max<std::int64_t>(1, now_us_ + static_cast<std::int64_t>(below(static_cast<unsigned>(2 * plan_.jitter_us + 1))) - plan_.jitter_us);
   for (const auto& k : chosen) {
@@ -216,6 +221,7 @@ void world::application(memory_database& db) {
       for (int c : {1, 2}) books_.written.insert(*row[c]);
       t.changes.push_back({operation::insert, std::nullopt, row});
       db.rows[k] = row;
+      deleted.erase(k);
       continue;
     }
     const text_row before = it->second;
@@ -225,8 +231,10 @@ void world::application(memory_database& db) {
       for (int c : {1, 2}) books_.caused.insert(*before[c]);
       t.changes.push_back({operation::remove, before, std::nullopt});
       db.rows.erase(k);
+      deleted.insert(k);
       continue;
     }
+    deleted.erase(k);
     const std::string free_key = "k3";
     if (k != "cnt" && per_mille(plan_.per_mille_move) && !db.rows.contains(free_key)) {
       after[0] = free_key;
@@ -235,6 +243,7 @@ void world::application(memory_database& db) {
       t.changes.push_back({operation::update, before, after});
       db.rows.erase(it);
       db.rows[free_key] = after;
+      deleted.erase(free_key);
       continue;
     }
     if (what < 45) after[1] = new_value();
@@ -331,8 +340,13 @@ std::string world::check() const {
       for (const auto& h : db->held)
         if (plan_.per_mille_move == 0 || (h.reason.find("its key was changed") == std::string::npos && h.reason.find("waits behind") == std::string::npos))
           return "a row is held: " + h.reason;
+  const auto stays = [&](side deleter, const std::string& k) {  // on the other side only, since this one has deleted it
+    const memory_database &gone = deleter == side::home ? home_ : spoke_, &kept = deleter == side::home ? spoke_ : home_;
+    const auto which = static_cast<int>(deleter);
+    return plan_.keeps_deleted[which] && books_.deleted[which].contains(k) && !gone.rows.contains(k) && kept.rows.contains(k);
+  };
   for (const auto& k : keys_)
-    if (!waiting.contains(k) && show(home_.rows, k) != show(spoke_.rows, k)) return "not equal: " + k + " home " + show(home_.rows, k) + "| spoke " + show(spoke_.rows, k);
+    if (!waiting.contains(k) && !stays(side::home, k) && !stays(side::spoke, k) && show(home_.rows, k) != show(spoke_.rows, k)) return "not equal: " + k + " home " + show(home_.rows, k) + "| spoke " + show(spoke_.rows, k);
   if (plan_.deltas && !waiting.contains("cnt") && home_.rows.contains("cnt")) {
     const auto sum = books_.sums.find("cnt");
     const long expected = sum == books_.sums.end() ? 0 : sum->second;
@@ -360,7 +374,7 @@ std::string world::check() const {
     if (!kept.contains(v) && !books_.caused.contains(v)) return "value " + v + " vanished";
   for (const pipeline::lane* l : {&lanes_->home_to_spoke, &lanes_->spoke_to_home}) {
     const lane_counters c = l->applying->counters();
-    if (c.read != c.applied + c.unchanged + c.echoes + c.filtered + c.held_back + c.conflicts_lost + c.held) return "the counters of a lane do not add up: read " + std::to_string(c.read) + ", applied " + std::to_string(c.applied) + ", unchanged " + std::to_string(c.unchanged) + ", echoes " + std::to_string(c.echoes) + ", held back " + std::to_string(c.held_back) + ", lost " + std::to_string(c.conflicts_lost) + ", held " + std::to_string(c.held);
+    if (c.read != c.applied + c.unchanged + c.echoes + c.filtered + c.held_back + c.conflicts_lost + c.held + c.deletes_ignored) return "the counters of a lane do not add up: read " + std::to_string(c.read) + ", applied " + std::to_string(c.applied) + ", unchanged " + std::to_string(c.unchanged) + ", echoes " + std::to_string(c.echoes) + ", held back " + std::to_string(c.held_back) + ", lost " + std::to_string(c.conflicts_lost) + ", held " + std::to_string(c.held);
   }
   return "";
 }

@@ -43,6 +43,7 @@ struct plan {
   int per_mille_crash = 15;
   int per_mille_delete = 100;
   int per_mille_move = 0;     // changes of the key
+  bool keeps_deleted[2] = {}; // by the side that deletes: the other one keeps its row
   int jitter_us = 60;         // of commit times, against steps of 10; large: decisions by time are random ones
   ablation without = ablation::none;
   std::string describe() const;
@@ -65,6 +66,7 @@ class world {
   struct books {
     std::set<std::string> written, caused;
     std::map<std::string, long> sums;  // of the deltas, by key
+    std::set<std::string> deleted[2];  // by side: keys that its own application has deleted last
   };
   void start();
   void crash();

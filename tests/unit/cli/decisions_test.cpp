@@ -297,6 +297,29 @@ TEST_F(decisions, of_a_stopped_table_and_in_other_databases_are_refused) {
   EXPECT_THAT(home.conflicts, IsEmpty());
 }
 
+TEST_F(decisions, of_a_table_that_held_too_many_keys_let_it_go_on) {
+  wait_for_a_person();
+  held_change full = change(9, "7", operation::truncate, "more than 1 keys wait: the table is stopped until someone decides about them");
+  full.key = "{}";
+  full.token = 99;
+  full.server_code = held_limit_code;
+  spoke.waiting.push_back(full);
+  EXPECT_EQ(verb("held", {"resolve", "1", "--pick", "home", "--yes"}), 0) << err;  // its keys can be decided one by one
+  EXPECT_THAT(out, Not(HasSubstr("goes on")));
+  spoke.waiting.clear();
+  wait_for_a_person();
+  spoke.waiting.push_back(full);
+  order.clear();
+  EXPECT_EQ(verb("held", {"resolve", "--all", "--table", "customer", "--pick", "home", "--yes", "--json"}), 0) << out << err;
+  EXPECT_EQ(json::parse(out)["tables"], json({"public.customer"}));
+  EXPECT_EQ(json::parse(out)["keys"].size(), 1u);
+  EXPECT_THAT(order, ElementsAre("home begin", "home refresh home's by home ends", "home commit", "home begin", "spoke remove_held", "home commit"));
+  EXPECT_EQ(home.conflicts.back().result, "decided by hand: the table goes on");
+  spoke.waiting.push_back(full);
+  EXPECT_EQ(call({"held", "resolve", "s9", "--pick", "home", "-c", file()}, "yes\n", true), 0) << err;
+  EXPECT_THAT(out, AllOf(HasSubstr("Table public.customer shall go on"), HasSubstr("table public.customer goes on")));
+}
+
 TEST_F(decisions, after_the_order_of_tables_has_changed_are_refused) {
   wait_for_a_person();
   home.waiting[0].token = spoke.waiting[0].token = 12345;

@@ -28,6 +28,7 @@ struct fake_database {
   std::vector<held_change> waiting;
   std::vector<conflict_filter> asked_conflicts;
   std::map<std::string, owned_row> rows;  // of the customer table, by key
+  std::optional<std::int64_t> clock_ahead_us;  // of ours
   bool control_race = false;              // somebody else was faster with the control row
   std::vector<std::string> done;          // setup, init_control, teardown
   std::vector<std::string> asked_tables;
@@ -83,6 +84,15 @@ class fake_site final : public site {
     return all;
   }
   std::vector<held_change> load_held() override { return db_.waiting; }
+  void remove_held(std::uint64_t token) override {
+    note("remove_held");
+    std::erase_if(db_.waiting, [&](const held_change& h) { return h.token == token; });
+  }
+  std::optional<clock_reading> read_clock() override {
+    const auto now = std::chrono::steady_clock::now();
+    const auto us = std::chrono::duration_cast<std::chrono::microseconds>(now.time_since_epoch()).count();
+    return db_.clock_ahead_us ? std::optional(clock_reading{us + *db_.clock_ahead_us, now, now + std::chrono::microseconds(200)}) : std::nullopt;
+  }
   std::string describe(log_position p) const override { return where_ + "@" + std::to_string(p.value); }
 
  private:
@@ -137,6 +147,7 @@ class fake_by_hand final : public target_by_hand {
   void begin(const control_row&, const control_row&, std::int64_t) override {}
   void apply(const run&, insert_mode, std::vector<std::uint32_t>&) override {}
   void truncate(std::span<const table_pair* const>) override {}
+  void mark(const table_pair&, row_view, const std::string&, std::optional<std::int64_t>) override {}
   log_position catch_up_point() override { return {}; }
   void hold(const held_entry&) override {}
   void savepoint() override {}

@@ -9,6 +9,7 @@
 using namespace duet;
 using duet::testing::fake_database;
 using duet::testing::verbs_test;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -29,6 +30,19 @@ const failure unreachable(failure_kind::cannot_connect, "connecting to duet@127.
 std::uint16_t closed_port() { return observe::status_server("127.0.0.1", 0, [] { return hub_status{}; }).port(); }
 
 }  // namespace
+
+TEST_F(verbs_test, check_compares_the_clocks_and_warns_where_commit_times_decide) {
+  home.clock_ahead_us = 0;
+  spoke.clock_ahead_us = 3'000'000;
+  EXPECT_EQ(verb("check"), 0) << out;
+  EXPECT_THAT(out, AllOf(HasSubstr("ahead of home's"), Not(HasSubstr("clock_offset]"))));
+  write_config("", "shop", "conflicts: { default: latest }\n");
+  EXPECT_EQ(verb("check"), 0) << out;
+  EXPECT_THAT(out, HasSubstr("[clock_offset]"));
+  write_config("", "shop", "conflicts: { default: latest, clock_offset_limit: 5s }\n");
+  EXPECT_EQ(verb("check"), 0) << out;
+  EXPECT_THAT(out, Not(HasSubstr("[clock_offset]")));
+}
 
 TEST_F(command_line, without_a_verb_shows_help_and_exits_with_2) {
   EXPECT_EQ(call({}), 2);

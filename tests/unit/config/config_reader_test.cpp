@@ -165,6 +165,29 @@ TEST_F(config_reader, uses_defaults_for_what_is_left_out) {
   EXPECT_TRUE(c.tables[0].conflict.merge_columns);
 }
 
+TEST_F(config_reader, reads_what_deletes_do_on_the_other_side) {
+  const std::string head = "link: shop\nhome:\n  url: postgresql://duet@h/shop\nspoke:\n  url: mysql://duet@h/shop\n"
+                           "conflicts: { default: home, clock_offset_limit: 250ms, held_limit: 7 }\ntables:\n";
+  const config c = read(head + "  - home: public.a\n    deletes: ignore\n  - home: public.b\n    deletes: { archive: gone }\n    held_limit: 0\n"
+                               "  - home: public.c\n    deletes: { from_home: ignore, from_spoke: { archive: gone } }\n  - home: public.d\n"
+                               "  - home: public.e\n    direction: home_to_spoke\n    deletes: { archive: gone }\n");
+  EXPECT_TRUE(found_.empty()) << all();
+  EXPECT_EQ(c.clock_offset_limit_ms, 250);
+  EXPECT_EQ(c.held_limit, 7u);
+  ASSERT_EQ(c.tables.size(), 5u);
+  using enum delete_action;
+  const std::pair<delete_action, delete_action> wanted[] = {{ignore, ignore}, {archive, archive}, {ignore, archive}, {propagate, propagate}, {archive, propagate}};
+  for (std::size_t i = 0; i < 5; ++i) {
+    EXPECT_EQ(c.tables[i].deletes[0].does, wanted[i].first) << i;
+    EXPECT_EQ(c.tables[i].deletes[1].does, wanted[i].second) << i;
+  }
+  EXPECT_EQ(c.tables[2].deletes[1].archived_at, "gone");
+  EXPECT_EQ(c.tables[1].held_limit, 0u);
+  EXPECT_EQ(c.tables[0].held_limit, std::nullopt);
+  EXPECT_EQ(config().clock_offset_limit_ms, 1000);
+  EXPECT_EQ(config().held_limit, 10000u);
+}
+
 struct broken {
   const char* yaml;
   const char* code;
@@ -225,6 +248,22 @@ const broken broken_tails[] = {
     {"tables:\n  - home: public.a\nconflicts:\n  default: { script: good.lua }\n", "bad_conflict_rule", 7, "conflict: { rule: { script: rules/customer.lua } }"},
     {"tables:\n  - home: public.a\nconflicts:\n  log_retention_days: 90d\n", "bad_number", 7},
     {"tables:\n  - home: public.a\nconflicts:\n  log_retention_days: 36501\n", "bad_number", 7, "out of range"},
+    {"tables:\n  - home: public.a\nconflicts:\n  clock_offset_limit: soon\n", "bad_duration", 7, "clock_offset_limit: 1s"},
+    {"tables:\n  - home: public.a\nconflicts:\n  clock_offset_limit: 0\n", "bad_duration", 7, "between 1 ms and 86400000 ms"},
+    {"tables:\n  - home: public.a\nconflicts:\n  held_limit: many\n", "bad_number", 7, "held_limit: 10000"},
+    {"tables:\n  - home: public.a\n    held_limit: -1\n", "bad_number", 6, "held_limit: 10000"},
+    {"tables:\n  - home: public.a\n    held_limit: []\n", "wrong_type", 6},
+    {"tables:\n  - home: public.a\n    deletes: drop\n", "bad_deletes", 6, "one of propagate, ignore"},
+    {"tables:\n  - home: public.a\n    deletes: archive\n", "bad_deletes", 6, "archive: archived_at"},
+    {"tables:\n  - home: public.a\n    deletes: []\n", "wrong_type", 6},
+    {"tables:\n  - home: public.a\n    deletes: {}\n", "missing_key", 6, "archive: archived_at"},
+    {"tables:\n  - home: public.a\n    deletes: {archive: }\n", "wrong_type", 6, "archived_at"},
+    {"tables:\n  - home: public.a\n    deletes: {archive: [a]}\n", "wrong_type", 6},
+    {"tables:\n  - home: public.a\n    deletes: {archived: x}\n", "unknown_key", 6, "did you mean `archive`?"},
+    {"tables:\n  - home: public.a\n    deletes: {from_home: ignore, archive: x}\n", "unknown_key", 6},
+    {"tables:\n  - home: public.a\n    deletes: {from_home: {archive: {}}}\n", "wrong_type", 6},
+    {"tables:\n  - home: public.a\n    deletes: {from_spoke: no}\n", "bad_deletes", 6, "deletes.from_spoke"},
+    {"tables:\n  - home: public.a\n    direction: home_to_spoke\n    deletes:\n      from_spoke: ignore\n", "deletes_one_way", 8, "take from_spoke out"},
     {"tables:\n  - home: public.a\nstatus: 8087\n", "wrong_type", 6},
     {"tables:\n  - home: public.a\nstatus: {}\n", "missing_key", 6, "status.listen"},
     {"tables:\n  - home: public.a\nstatus: {listen: 8087}\n", "bad_listen", 6},

@@ -63,6 +63,26 @@ TEST(status_json, survives_the_way_to_text_and_back) {
   EXPECT_EQ(got.spoke_to_home.from, side::spoke);
 }
 
+TEST(status, tells_of_stopped_tables_and_of_clocks_that_are_too_far_apart) {
+  hub_status s = busy_hub();
+  EXPECT_TRUE(to_json(s)["clocks"].is_null());
+  s.stopped_tables = {"public.item"};
+  s.clocks = clock_comparison{.offset_us = -1'200'300, .error_us = 400, .limit_us = 1'000'000, .age_s = 12};
+  const hub_status got = decode_hub_status(dump(to_json(s)));
+  EXPECT_EQ(dump(to_json(got)), dump(to_json(s)));
+  EXPECT_EQ(to_json(got)["clocks"]["beyond_limit"], true);
+  EXPECT_THAT(status_text(s), HasSubstr("table public.item is stopped"));
+  EXPECT_THAT(status_text(s), HasSubstr("the spoke's clock is 1200.3 ms behind home's, to within 0.4 ms, measured 12.0 s ago"));
+  EXPECT_THAT(status_text(s), HasSubstr("more than conflicts.clock_offset_limit (1000 ms)"));
+  EXPECT_THAT(encode_metrics(s), HasSubstr("duet_clock_offset_seconds{link=\"shop\"} -1.2003"));
+  EXPECT_THAT(encode_metrics(s), HasSubstr("duet_clock_offset_beyond_limit{link=\"shop\"} 1"));
+  EXPECT_THAT(encode_metrics(s), HasSubstr("duet_stopped_tables{link=\"shop\"} 1"));
+  s.clocks->error_us = 300'000;  // it may be within the limit as well
+  EXPECT_FALSE(s.clocks->beyond_limit());
+  EXPECT_THAT(status_text(s), Not(HasSubstr("warning")));
+  EXPECT_EQ(decode_hub_status(R"({"link":"a","lanes":{},"clocks":7,"stopped_tables":[1,"b"]})").stopped_tables, std::vector<std::string>{"b"});
+}
+
 TEST(status_json, has_a_failure_only_when_there_is_one) {
   hub_status s = busy_hub();
   EXPECT_TRUE(to_json(s)["failure"].is_null());

@@ -137,6 +137,117 @@ TEST(hub, holds_a_refused_row_and_lets_the_others_pass) {
   EXPECT_NE(d.spoke.held[1].reason.find("waits behind"), std::string::npos);
 }
 
+TEST(hub, measures_the_clocks_logs_them_with_each_conflict_and_warns_beyond_the_limit) {
+  two_databases d;
+  d.spoke.clock_ahead_us = -1'500'000;
+  d.home.clock_ahead_us = 0;
+  d.home.write("1", row("1", "base"));
+  d.start();
+  ASSERT_TRUE(d.settles());
+  const auto deadline = std::chrono::steady_clock::now() + 10s;
+  while (!d.link->status().clocks && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(10ms);
+  const auto clocks = d.link->status().clocks;
+  ASSERT_TRUE(clocks);
+  EXPECT_EQ(clocks->offset_us, -1'500'000);
+  EXPECT_TRUE(clocks->beyond_limit());
+  {
+    std::scoped_lock both(d.home.lock, d.spoke.lock);  // neither is seen by the other side
+    const text_row before = row("1", "base");
+    d.home.append({{}, 0, false, {}, {{operation::update, before, d.home.rows["1"] = row("1", "home")}}});
+    d.spoke.append({{}, 0, false, {}, {{operation::update, before, d.spoke.rows["1"] = row("1", "spoke")}}});
+  }
+  ASSERT_TRUE(d.settles());
+  ASSERT_EQ(d.home.conflicts.size(), 1u);
+  EXPECT_EQ(d.home.conflicts[0].clock_offset_us, -1'500'000);
+}
+
+TEST(hub, removes_old_conflicts_in_batches_but_none_of_keys_that_wait) {
+  two_databases d;
+  d.cfg.conflict_log_retention_days = 30;
+  for (int i = 0; i < 2500; ++i)
+    d.home.aged.push_back({{"public.kv", "{\"id\": \"" + std::to_string(i % 500) + "\"}"}, static_cast<std::uint64_t>(i + 1), i < 2400});
+  d.home.held_keys = {{"public.kv", "{\"id\":\"7\"}"}};
+  d.spoke.held_keys = {{"public.kv", "{\"id\": \"8\"}"}, {"public.other", "{\"id\": \"9\"}"}};
+  d.start();
+  const auto left = [&] {
+    std::lock_guard guard(d.home.log_mutex);
+    return d.home.aged.size();
+  };
+  const auto deadline = std::chrono::steady_clock::now() + 10s;
+  while (left() > 110 && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(10ms);
+  EXPECT_EQ(left(), 110u) << "100 that are young, and 5 of each key that waits";
+  EXPECT_LE(d.home.most_at_once, 1000u);
+  d.stop();
+  d.cfg.conflict_log_retention_days = 0;
+  d.home.held_keys.clear();
+  d.spoke.held_keys.clear();
+  d.start();
+  std::this_thread::sleep_for(200ms);
+  EXPECT_EQ(left(), 110u) << "0: kept for ever";
+}
+
+TEST(hub, stops_a_table_with_too_many_held_keys_and_goes_on_holding_it_after_a_restart) {
+  two_databases d;
+  d.map.tables[0].held_limit = 3;
+  d.spoke.refused_values = {"bad"};
+  d.start();
+  const auto held = [&](std::size_t n) {
+    const auto deadline = std::chrono::steady_clock::now() + 10s;
+    for (;;) {
+      {
+        std::lock_guard guard(d.spoke.lock);
+        if (d.spoke.held.size() >= n || std::chrono::steady_clock::now() > deadline) return d.spoke.held.size();
+      }
+      std::this_thread::sleep_for(10ms);
+    }
+  };
+  for (const char* k : {"1", "2", "3"}) d.home.write(k, row(k, "bad"));
+  d.home.write("3", row("3", "later"));
+  ASSERT_EQ(held(4), 4u);
+  EXPECT_TRUE(d.link->status().stopped_tables.empty());
+  d.home.write("4", row("4", "bad"));
+  ASSERT_EQ(held(6), 6u) << "the change, and what stops the table";
+  EXPECT_EQ(d.spoke.held.back().server_code, held_limit_code);
+  EXPECT_EQ(d.spoke.held.back().op, operation::truncate);
+  d.home.write("5", row("5", "good"));
+  ASSERT_EQ(held(7), 7u);
+  EXPECT_EQ(d.link->status().stopped_tables, std::vector<std::string>{"public.kv"});
+  d.stop();
+  d.start();
+  d.home.write("6", row("6", "good"));
+  ASSERT_EQ(held(8), 8u);
+  EXPECT_EQ(d.link->status().stopped_tables, std::vector<std::string>{"public.kv"});
+  d.stop();
+  std::erase_if(d.spoke.held, [](const held_entry& h) { return h.server_code == held_limit_code; });  // a person lets it go on
+  d.start();
+  d.home.write("7", row("7", "good"));
+  const auto deadline = std::chrono::steady_clock::now() + 10s;
+  const auto arrived = [&] {
+    std::lock_guard guard(d.spoke.lock);
+    return d.spoke.rows.contains("7");
+  };
+  while (!arrived() && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(10ms);
+  EXPECT_TRUE(arrived());
+  EXPECT_TRUE(d.link->status().stopped_tables.empty());
+}
+
+TEST(hub, marks_what_is_archived_and_clears_the_mark_when_the_row_comes_back) {
+  two_databases d;
+  d.map.tables[0].deletes[0] = {delete_action::archive, "archived_at", true};
+  d.start();
+  d.home.write("1", row("1", "a"));
+  ASSERT_TRUE(d.settles());
+  d.home.write("1", std::nullopt);
+  d.home.write("1", row("1", "again"));
+  ASSERT_TRUE(d.settles());
+  d.stop();
+  EXPECT_EQ(d.spoke.rows.at("1")[1], "again");
+  ASSERT_GE(d.spoke.marks.size(), 2u);
+  EXPECT_EQ(d.spoke.marks.front().first, "1");
+  EXPECT_GT(d.spoke.marks.front().second.value_or(0), 1'000'000) << "the delete's own time";
+  EXPECT_EQ(d.spoke.marks.back().second, std::nullopt);
+}
+
 TEST(hub, refuses_a_log_in_which_another_transaction_stands_at_the_known_position) {
   two_databases d;
   d.start();
@@ -266,9 +377,9 @@ TEST_P(storm, converges_and_loses_no_value_silently) {
         << v << " vanished";
   EXPECT_TRUE(d.home.held.empty() && d.spoke.held.empty());
   const lane_counters c = d.link->status().spoke_to_home.rows;
-  EXPECT_EQ(c.read, c.applied + c.unchanged + c.echoes + c.filtered + c.held_back + c.conflicts_lost + c.held);
+  EXPECT_EQ(c.read, c.applied + c.unchanged + c.echoes + c.filtered + c.held_back + c.conflicts_lost + c.held + c.deletes_ignored);
   const lane_counters h = d.link->status().home_to_spoke.rows;
-  EXPECT_EQ(h.read, h.applied + h.unchanged + h.echoes + h.filtered + h.held_back + h.conflicts_lost + h.held);
+  EXPECT_EQ(h.read, h.applied + h.unchanged + h.echoes + h.filtered + h.held_back + h.conflicts_lost + h.held + h.deletes_ignored);
 }
 
 INSTANTIATE_TEST_SUITE_P(seeds, storm, ::testing::Range(1, 25));

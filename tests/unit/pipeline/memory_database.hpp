@@ -3,6 +3,7 @@
 // Faults are drawn from a seed: lost connections before, during and after a commit, deadlocks, slow readers.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <iterator>
@@ -103,6 +104,11 @@ class memory_database {
   std::optional<control_row> control;
   std::vector<conflict_entry> conflicts;
   std::vector<held_entry> held;
+  std::vector<std::pair<std::string, std::optional<std::int64_t>>> marks;  // key, time
+  std::vector<aged_conflict> aged;             // of duet.conflict_log as the upkeep sees it; under log_mutex
+  std::vector<table_key> held_keys;
+  std::size_t most_at_once = 0;                // rows removed by one statement
+  std::optional<std::int64_t> clock_ahead_us;  // of ours
   std::set<std::string> refused_values;        // a constraint: these may not be stored
 
   mutable std::mutex log_mutex;
@@ -268,6 +274,9 @@ class memory_target : public target {
     if (op == operation::insert || found) store(op, before, after, columns);
     return op == operation::insert || found;
   }
+  void mark(const table_pair&, row_view key, const std::string&, std::optional<std::int64_t> time_us) override {
+    db_.marks.emplace_back(key_of(key), time_us);  // there is no such column here
+  }
   log_position catch_up_point() override { return db_.end(); }
   void emit_refresh(const table_pair&, row_view key, const owned_row* row, const decision_tag& tag) override {
     text_row k(4);
@@ -385,6 +394,24 @@ class memory_site : public site {
     if (known > db_.end()) throw failure(failure_kind::history_changed, "log is shorter than known");
   }
   site_status status() override { return {}; }
+  std::vector<aged_conflict> load_oldest_conflicts(std::uint64_t after_id, int, std::size_t limit) override {
+    std::lock_guard guard(db_.log_mutex);
+    std::vector<aged_conflict> all;
+    for (const aged_conflict& c : db_.aged)
+      if (c.id > after_id && all.size() < limit) all.push_back(c);
+    return all;
+  }
+  void remove_conflicts(std::span<const std::uint64_t> ids) override {
+    std::lock_guard guard(db_.log_mutex);
+    db_.most_at_once = std::max(db_.most_at_once, ids.size());
+    std::erase_if(db_.aged, [&](const aged_conflict& c) { return std::find(ids.begin(), ids.end(), c.id) != ids.end(); });
+  }
+  std::vector<table_key> load_held_keys() override { return db_.held_keys; }
+  std::optional<clock_reading> read_clock() override {
+    if (!db_.clock_ahead_us) return std::nullopt;
+    const std::chrono::steady_clock::time_point now{std::chrono::microseconds(5'000'000)};
+    return clock_reading{5'000'100 + *db_.clock_ahead_us, now, now + std::chrono::microseconds(200)};
+  }
   std::string describe(log_position p) const override { return std::to_string(p.value); }
 
  private:

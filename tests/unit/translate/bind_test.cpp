@@ -91,6 +91,47 @@ TEST_F(binding, pairs_columns_by_rename_and_by_name) {
   EXPECT_THAT(only("held_values").text, HasSubstr("more than 200 characters"));
 }
 
+TEST_F(binding, finds_the_column_that_takes_the_time_of_a_delete_on_the_side_that_keeps_the_row) {
+  const auto archived = [](const std::string& schema, const char* gone, value_kind kind) {
+    return customer(schema).column(gone, of_kind(kind, "x")).column("seen", text_type(9));
+  };
+  home_ = {archived("public", "gone", value_kind::timestamp)};
+  spoke_ = {archived("shop", "Deleted_At", value_kind::datetime)};
+  auto& r = rule("public.customer");
+  r.columns = {{"full_name", "name"}};
+  r.held_limit = 3;
+  r.deletes[0] = {delete_action::archive, "deleted_at", {40}};
+  r.deletes[1] = {delete_action::archive, "gone", {41}};
+  const mapping m = bind();
+  ASSERT_EQ(m.tables.size(), 1u) << all();
+  EXPECT_EQ(m.tables[0].deletes_of(side::home).archived_at, "Deleted_At");
+  EXPECT_TRUE(m.tables[0].deletes_of(side::home).cleared);
+  EXPECT_EQ(m.tables[0].deletes_of(side::spoke).archived_at, "gone");
+  EXPECT_EQ(m.tables[0].held_limit, 3u);
+  for (const char* wrong : {"nowhere", "seen", "id"}) {
+    config_.tables[0].deletes[0].archived_at = wrong;
+    EXPECT_TRUE(bind().tables.empty()) << wrong;
+    EXPECT_EQ(only("archive_column").where, "duet.yaml:40");
+    EXPECT_FALSE(only("archive_column").remedy.empty());
+  }
+}
+
+TEST_F(binding, warns_of_children_that_stay_while_their_parents_go) {
+  for (auto* tables : {&home_, &spoke_}) {
+    const std::string schema = tables == &home_ ? "public" : "shop";
+    table_schema child = table_maker(schema, "child").column("id", integer_type(32), false).column("parent", integer_type(32)).key({0});
+    child.foreign_keys.push_back({"child_parent", {1}, schema, "parent", "RESTRICT", "RESTRICT"});
+    *tables = {table_maker(schema, "parent").column("id", integer_type(32), false).key({0}), child};
+  }
+  rule("public.parent");
+  rule("public.child").deletes[0].does = delete_action::ignore;
+  bind();
+  EXPECT_THAT(codes(), ElementsAre("children_stay")) << all();
+  config_.tables[0].deletes[0].does = delete_action::ignore;
+  bind();
+  EXPECT_THAT(codes(), IsEmpty()) << all();
+}
+
 TEST_F(binding, takes_all_tables_that_exist_on_both_sides) {
   home_ = {table_maker("public", "a").column("id", integer_type(32)).key({0}), table_maker("public", "b").column("id", integer_type(32)).key({0}),
            table_maker("public", "only_here").column("id", integer_type(32)).key({0}), table_maker("other", "c").column("id", integer_type(32)).key({0}),
