@@ -198,7 +198,10 @@ decision decide(const table_pair& table, const incoming& change, const owned_row
   }
 
   d.met = policy.all();
-  d.recorded = !b.only_against_itself(~field_set{0});
+  const bool own_write = b.only_against_itself(~field_set{0});
+  // An insert over a row that the spoke itself has won: it did not have that row any more, home's change of the key had taken
+  // it away.
+  d.recorded = !own_write || (change.op == operation::insert && current.found);
   if (change.key_changed) {
     const verdict v = b.by(policy.rule, ~field_set{0});
     if (v == verdict::home) return settle(v, name(policy.rule)), std::move(d);
@@ -214,7 +217,7 @@ decision decide(const table_pair& table, const incoming& change, const owned_row
     return settle(verdict::spoke, "both deleted"), std::move(d);
   }
 
-  if (!d.recorded && change.op == operation::update && current.found) {  // what home wrote besides, in other fields, stays
+  if (own_write && change.op == operation::update && current.found) {  // what home wrote besides, in other fields, stays
     d.does = action::update;
     take_changed(table, change, ~field_set{0}, d.write, d.add);
     return settle(verdict::spoke, "own write"), std::move(d);
@@ -224,7 +227,7 @@ decision decide(const table_pair& table, const incoming& change, const owned_row
   const side update_side = change.op == operation::remove ? side::home : side::spoke;
   const verdict v = update_against_delete ? b.by(policy.update_vs_delete, update_side) : b.by(policy.rule, ~field_set{0});
   const bool own_rule = update_against_delete && policy.update_vs_delete != delete_rule::by_rule;
-  const std::string_view rule = own_rule ? name(policy.update_vs_delete) : name(policy.rule);
+  const std::string_view rule = own_write ? "own write" : own_rule ? name(policy.update_vs_delete) : name(policy.rule);
   if (v == verdict::nobody) return d.rule = rule, hold(std::move(d), "both sides wrote it, and its rule is manual");
   if (v == verdict::spoke) {
     if (change.op == operation::remove) {

@@ -21,7 +21,7 @@ stage::stage(const plan& p, std::string folder) : plan_(p), folder_(std::move(fo
     }
   });
   try {
-    home_ = std::make_unique<testing::private_postgres>();
+    home_ = std::make_unique<testing::private_postgres>(std::vector<std::string>{"-c", "deadlock_timeout=" + p.deadlock_timeout});
   } catch (...) {
     failed = std::current_exception();
   }

@@ -60,7 +60,7 @@ std::string select_list(const table& t, side s) {
 std::string comparable(const table& t, side s) {
   std::string list = "id, " + select_list(t, s);
   for (const field& f : t.fields)
-    if (f.is == content::body) list += ", length(" + f.name + "), md5(" + f.name + ")";
+    if (f.is == content::body) list += ", length(" + f.name + "), " + (s == side::home ? "encode(sha256(convert_to(" + f.name + ", 'UTF8')), 'hex')" : "sha2(" + f.name + ", 256)");
   return list;
 }
 
@@ -70,7 +70,7 @@ std::string literal(const field& f, const std::optional<std::string>& value) {
     case content::number:
     case content::reference:
     case content::delta: return *value;
-    case content::body: return "concat('" + *value + ":', repeat(md5('" + *value + "'), 3400))";
+    case content::body: return "concat('" + *value + ":', repeat('" + *value + " ', 9000))";
     case content::text:
     case content::time: break;
   }
@@ -126,6 +126,7 @@ plan::plan(unsigned s, int secs, std::string on) : seed(s), seconds(secs), spoke
   }
   tuning = "tuning: { heartbeat: 1s" + one_of<std::string>(random, {"", ", ring: 1MB, block: 64KB", ", batch_rows: 40"}) + " }\n";
   zipf = one_of<double>(random, {0.8, 1.1, 1.5});
+  deadlock_timeout = one_of<std::string>(random, {"50ms", "50ms", "50ms", "1s"});
   spoke_isolation = one_of<std::string>(random, {"REPEATABLE READ", "READ COMMITTED"});
 }
 
@@ -134,7 +135,8 @@ std::string plan::configuration() const {
 }
 
 std::string plan::describe() const {
-  std::string text = "seed " + std::to_string(seed) + ", " + std::to_string(seconds) + " s, " + spoke + " (" + spoke_isolation + "), " +
+  std::string text = "seed " + std::to_string(seed) + ", " + std::to_string(seconds) + " s, " + spoke + " (" + spoke_isolation + "), deadlocks found after " +
+                     deadlock_timeout + ", " +
                      std::to_string(clients_per_side) + " clients on each side, zipf " + std::to_string(zipf).substr(0, 3) + "; weights";
   for (std::size_t i = 0; i < tables().size(); ++i) text += " " + tables()[i].name + " " + std::to_string(table_weights[i]).substr(0, 3);
   return text + "\n" + configuration();

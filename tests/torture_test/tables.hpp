@@ -60,6 +60,7 @@ struct plan {
   double zipf;                           // how much of the work goes to the first keys
   std::vector<double> table_weights;     // as tables() has them
   std::string spoke_isolation;
+  std::string deadlock_timeout;          // of home; its default makes each deadlock cost a second
   std::string configuration() const;     // all but where the databases are
   std::string describe() const;
 };

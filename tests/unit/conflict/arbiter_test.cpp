@@ -150,6 +150,20 @@ TEST(arbiter, takes_the_spokes_own_earlier_win_for_no_conflict_of_anybody) {
   }
 }
 
+// Home's change of the key took the row away at the spoke, while the spoke's update of it has won at home: the insert that
+// the spoke makes then has not seen what it writes over.
+TEST(arbiter, records_an_insert_over_a_row_that_the_spoke_had_won) {
+  meeting_of m{.table = table_with(conflict_rule::home), .met = {}};
+  m.met = {{m.table.policy.all(), home_time, side::spoke}};
+  const decision d = m.insert({"1", "spoke anew", "there", "7"});
+  EXPECT_EQ(d.does, action::update);
+  EXPECT_EQ(d.winner, "spoke");
+  EXPECT_EQ(d.rule, "own write");
+  EXPECT_TRUE(d.recorded);
+  m.current = {};
+  EXPECT_FALSE(m.insert({"1", "spoke anew", "there", "7"}).recorded) << "over its own delete nothing is lost";
+}
+
 TEST(arbiter, decides_two_inserts_of_one_key_as_whole_rows) {
   meeting_of m{.table = table_with(conflict_rule::spoke, true), .met = {}};
   m.met = {{m.table.policy.all(), home_time, side::home}};
