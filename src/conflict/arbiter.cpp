@@ -132,11 +132,12 @@ std::vector<std::uint16_t> columns_of(const table_pair& t, row_view row) {
   return all;
 }
 
-// The columns that an update has changed, in the fields of `in`.
-void take_changed(const table_pair& t, const incoming& c, field_set in, std::vector<std::uint16_t>& write, std::vector<std::uint16_t>& add) {
+// The columns that an update has changed, in the fields of `in`; and the fields of `whole` as it has them, changed or not.
+void take_changed(const table_pair& t, const incoming& c, field_set in, field_set whole, std::vector<std::uint16_t>& write,
+                  std::vector<std::uint16_t>& add) {
   for (std::uint16_t i = 0; i < t.columns.size(); ++i) {
-    if (t.columns[i].key || c.after[i].absent() || (c.before && c.after[i] == c.before[i])) continue;
-    if (!(t.policy.bit_of(i) & in)) continue;
+    if (t.columns[i].key || c.after[i].absent() || !(t.policy.bit_of(i) & in)) continue;
+    if (c.before && c.after[i] == c.before[i] && !(t.policy.bit_of(i) & whole)) continue;
     const bool by_difference = is_delta(t.policy, i) && c.before && c.before[i].present() && c.after[i].present();
     (by_difference ? add : write).push_back(i);
   }
@@ -188,7 +189,9 @@ decision decide(const table_pair& table, const incoming& change, const owned_row
       }
     }
     d.does = action::update;
-    take_changed(table, change, ~d.met | spoke_wins, d.write, d.add);
+    // What is decided as one never comes from both sides: where home has written another column of a field that the spoke wins,
+    // home's is written over, too.
+    take_changed(table, change, ~d.met | spoke_wins, spoke_wins & ~policy.deltas, d.write, d.add);
     if (d.write.empty() && d.add.empty()) d.does = action::keep;
     settle(spoke_wins == d.met ? verdict::spoke : verdict::home, one_rule ? rule : "by column");
     d.tag = b.tag(d.met, spoke_wins);
@@ -219,7 +222,7 @@ decision decide(const table_pair& table, const incoming& change, const owned_row
 
   if (own_write && change.op == operation::update && current.found) {  // what home wrote besides, in other fields, stays
     d.does = action::update;
-    take_changed(table, change, ~field_set{0}, d.write, d.add);
+    take_changed(table, change, ~field_set{0}, 0, d.write, d.add);
     return settle(verdict::spoke, "own write"), std::move(d);
   }
 
@@ -257,7 +260,7 @@ share held_back(const table_pair& table, const incoming& change, bool row_is_the
   }
   if (written == 0) return s.whole = true, s;
   if (((change.fields | written) & existence) || !row_is_there || change.op != operation::update) return s.nothing = true, s;
-  take_changed(table, change, ~contested, s.write, s.add);
+  take_changed(table, change, ~contested, 0, s.write, s.add);
   s.nothing = s.write.empty() && s.add.empty();
   return s;
 }

@@ -176,10 +176,12 @@ int torture_one(const options& o, const plan& p, const std::string& folder) {
   const verdict v = judge(s, seen, o.keep);
   for (const violation& x : v.violations) std::printf("  %-4s %s\n", x.invariant.c_str(), x.what.c_str());
   const auto numbers = s.seen();
-  std::printf("  %llu transactions (%llu at home, %llu at the spoke, %llu given up), %llu conflicts, %llu refreshes seen, %llu keys held, %d kills, %.0f s\n",
+  std::printf("  %llu transactions (%llu at home, %llu at the spoke, %llu given up), %llu conflicts, %llu refreshes, %llu waits for a log, %llu retries, %llu restarts "
+              "by the hub itself, %llu keys held, %d kills, %.0f s\n",
               static_cast<unsigned long long>(v.transactions[0] + v.transactions[1]), static_cast<unsigned long long>(v.transactions[0]),
               static_cast<unsigned long long>(v.transactions[1]), static_cast<unsigned long long>(failed), static_cast<unsigned long long>(v.conflicts),
-              static_cast<unsigned long long>(numbers.refreshes), static_cast<unsigned long long>(v.held), faults ? faults->kills() : 0, since(begun));
+              static_cast<unsigned long long>(numbers.refreshes), static_cast<unsigned long long>(numbers.catch_ups),
+              static_cast<unsigned long long>(numbers.retries), static_cast<unsigned long long>(numbers.restarts), static_cast<unsigned long long>(v.held), faults ? faults->kills() : 0, since(begun));
   if (!v.violations.empty()) return 1;
   if (v.transactions[0] < 20 || v.transactions[1] < 20 || v.conflicts == 0) {
     std::printf("  too little has happened to judge\n");

@@ -274,11 +274,11 @@ void troublemaker::work(std::stop_token stop) {
   std::discrete_distribution<std::size_t> pick(weights.begin(), weights.end());
   try {
     while (!stop.stop_requested()) {
-      pause(100, 1500);
+      pause(50, 700);
       // Most of the time the hub has found its feet before the next blow.
       if (random_() % 4 != 0 && !stage_.hub_streams()) throw trouble("the hub does not stream after a minute:\n" + stage_.hub_log());
       stage_.expect_hub_running();
-      if (random_() % 4 != 0) pause(200, 1500);
+      if (random_() % 4 != 0) pause(100, 1000);
       if (stop.stop_requested()) break;
       const fault& f = faults_[pick(random_)];
       {
