@@ -40,6 +40,7 @@ struct link_state {
   explicit link_state(std::size_t tables) : stopped_tables(tables) {}
   std::function<void(std::chrono::milliseconds)> pause = [](std::chrono::milliseconds t) { std::this_thread::sleep_for(t); };
   held_keys held;
+  std::uint64_t claimed_epoch = 0;                 // the last one that this hub has asked for; 0: none yet
   std::vector<std::atomic<bool>> stopped_tables;   // by table id: a TRUNCATE waits for a decision
   // By side: its log was found to hold the transaction that was applied last. Before, it may be another history, of which
   // the other side knows nothing: until both logs are known, nothing is written to either side.

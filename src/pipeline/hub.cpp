@@ -196,6 +196,7 @@ void hub::run(std::stop_token stop, bool take_over) {
     const auto started = clock::now();
     try {
       s.start(take_over);
+      take_over = false;  // that was an order for once: from who takes over later nothing is taken back
       s.say("streaming", true);
       spdlog::info("link {}: both lanes stream (epoch {})", s.cfg.link, s.told.epoch);
       s.supervise(stop);

@@ -124,7 +124,7 @@ plan::plan(unsigned s, int secs, std::string on) : seed(s), seconds(secs), spoke
     const double weight = t.name == "kv" ? 4 : t.name == "big" || t.name == "moves" ? 0.3 : 1;
     table_weights.push_back(t.name != "kv" && t.name != "acct" && random() % 5 == 0 ? 0 : weight);
   }
-  tuning = "tuning: { heartbeat: 1s" + one_of<std::string>(random, {"", ", ring: 1MB, block: 64KB", ", batch_rows: 40"}) + " }\n";
+  tuning = "tuning: { heartbeat: 1s" + one_of<std::string>(random, {"", ", ring: 1MB, block: 64KB", ", batch_rows: 100"}) + " }\n";
   zipf = one_of<double>(random, {0.8, 1.1, 1.5});
   deadlock_timeout = one_of<std::string>(random, {"50ms", "50ms", "50ms", "1s"});
   spoke_isolation = one_of<std::string>(random, {"REPEATABLE READ", "READ COMMITTED"});
