@@ -58,6 +58,7 @@ class bench {
     deltas();
     values_of_the_journals();
     values_that_stand();
+    whole_fields();
     atomicity();
     conflicts();
     constraints();
@@ -229,6 +230,29 @@ class bench {
           else if (deleted.count(name) && !brought_back.count(name)) report("I5", what + " was deleted, and nobody says why it is back");
         }
       }
+  }
+
+  // I14
+  void whole_fields() {
+    for (const auto& [in, names] : stage_.planned().whole) {
+      const table& t = table_named(in);
+      const auto together = [&, &names = names](const auto& value_of) {
+        std::string all;
+        for (std::size_t i = 0; i < t.fields.size(); ++i)
+          if (std::find(names.begin(), names.end(), t.fields[i].name) != names.end()) all += t.fields[i].name + " = " + value_of(i).value_or("NULL") + " ";
+        return all;
+      };
+      std::set<std::string> known;
+      for (int k = 1; k <= t.first_rows; ++k)
+        known.insert(together([&](std::size_t i) { return std::optional(token(t.fields[i], i, side::home, 0, k)); }));
+      for (const journal_entry& e : journal_)
+        if (e.in == &t && e.after.is_object()) known.insert(together([&](std::size_t i) { return value_in(e.after, t.fields[i]); }));
+      for (const auto& [k, row] : rows_[0]) {
+        if (k.in != in || held(in, k.key)) continue;
+        const std::string now = together([&, &row = row](std::size_t i) { return row[i + 1]; });
+        if (!known.count(now)) report("I14", in + " " + std::to_string(k.key) + " has " + now + "which nobody has written together");
+      }
+    }
   }
 
   void atomicity() {

@@ -13,6 +13,7 @@
 //   I10 bounded           floors and positions reach the logs' ends, the slot follows, no write is left in the index
 //   I11 constraints       no child without its parent, no unique value twice
 //   I13 clean echo        no row was found other than the log said (drift)
+//   I14 whole fields      columns that are decided as one (groups, merge: row) stand as somebody has left them
 //
 // Not here: I8 (the order in which the other side's values were seen) takes a trigger on each side, which would change what
 // is tested. The other half of I9 (no conflict without its line) takes the history of markers; what it protects is I3. I12

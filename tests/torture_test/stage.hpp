@@ -51,6 +51,7 @@ class stage {
     std::uint64_t refreshes = 0, conflicts = 0, catch_ups = 0, retries = 0, restarts = 0;
   };
   numbers seen() const;                                   // of all hubs so far, as they were last looked at
+  const plan& planned() const { return plan_; }
   const std::string& folder() const { return folder_; }
   const std::string& link() const { return link_; }
 

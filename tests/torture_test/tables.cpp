@@ -119,6 +119,12 @@ plan::plan(unsigned s, int secs, std::string on) : seed(s), seconds(secs), spoke
     }
     if (t.comes_and_goes)
       words += one_of<std::string>(random, {"", ", update_vs_delete: update_wins", ", update_vs_delete: delete_wins", ", update_vs_delete: latest"});
+    if (words.find("merge: row") != std::string::npos) {
+      whole.push_back({t.name, {}});
+      for (const field& f : t.fields) whole.back().second.push_back(f.name);
+    } else if (words.find("groups") != std::string::npos) {
+      whole.push_back({t.name, {"name", "n"}});
+    }
     table_rules += "  - home: public." + t.name + "\n    conflict: { " + words + " }\n";
     // Most of the work goes to kv, and some tables are rested in some runs.
     const double weight = t.name == "kv" ? 4 : t.name == "big" || t.name == "moves" ? 0.3 : 1;

@@ -57,6 +57,7 @@ struct plan {
   std::string spoke;
   int clients_per_side;
   std::string default_rule, table_rules, tuning;
+  std::vector<std::pair<std::string, std::vector<std::string>>> whole;  // fields of a table that are decided as one
   double zipf;                           // how much of the work goes to the first keys
   std::vector<double> table_weights;     // as tables() has them
   std::string spoke_isolation;
