@@ -108,6 +108,7 @@ void client::transaction() {
 void client::change() {
   const table& t = tables()[pick_table_(random_)];
   if (t.name == "kv" && chance(0.06)) return touch_many(t);
+  if (t.name == "uq" && chance(0.08)) return swap_codes(t);
   if (t.name == "ch") return change_child(hot_key(t));
   change_row(t, hot_key(t));
 }
@@ -213,6 +214,21 @@ void client::touch_many(const table& t) {
     journal_.push_back({&t, std::stol(*r[0]), "update", std::move(before), std::move(after)});
   }
   session_->exec("UPDATE " + t.name + " SET note = concat('" + value + ".', id) WHERE id IN (" + keys + ")");
+}
+
+// Two rows exchange their unique values, by way of a third one.
+void client::swap_codes(const table& t) {
+  const long a = hot_key(t), b = hot_key(t);
+  if (a == b) return;
+  const auto first = lock(t, std::min(a, b)), second = lock(t, std::max(a, b));
+  if (!first || !second) return;
+  values parked = *first, moved = *second, arrived = *first;
+  parked[0] = token(t.fields[0], 0, side_, number_, ++n_);
+  moved[0] = (*first)[0];
+  arrived[0] = (*second)[0];
+  update(t, std::min(a, b), *first, parked);
+  update(t, std::max(a, b), *second, moved);
+  update(t, std::min(a, b), parked, arrived);
 }
 
 // The row gets another key: in the journal it goes from one and comes to the other.

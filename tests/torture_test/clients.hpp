@@ -46,6 +46,7 @@ class client {
   void update(const table&, long key, const values& before, values after);
   void remove(const table&, long key, const values& before);
   void touch_many(const table&);
+  void swap_codes(const table&);
   void move(const table&, long key, const values& before);
   void transfer();
   void write_journal();

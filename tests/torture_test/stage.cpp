@@ -1,5 +1,6 @@
 #include "torture_test/stage.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <thread>
 
@@ -272,6 +273,9 @@ void troublemaker::work(std::stop_token stop) {
   std::vector<double> weights;
   for (const fault& f : faults_) weights.push_back(f.weight);
   std::discrete_distribution<std::size_t> pick(weights.begin(), weights.end());
+  // The hub and each server are killed in every run that is long enough; the rest is chance.
+  std::vector<std::string> first = {"hub killed", "home killed", "spoke killed"};
+  std::shuffle(first.begin(), first.end(), random_);
   try {
     while (!stop.stop_requested()) {
       pause(50, 700);
@@ -280,7 +284,12 @@ void troublemaker::work(std::stop_token stop) {
       stage_.expect_hub_running();
       if (random_() % 4 != 0) pause(100, 1000);
       if (stop.stop_requested()) break;
-      const fault& f = faults_[pick(random_)];
+      std::size_t next = pick(random_);
+      if (!first.empty()) {
+        while (faults_[next].name != first.back()) next = (next + 1) % faults_.size();
+        first.pop_back();
+      }
+      const fault& f = faults_[next];
       {
         std::scoped_lock lock(mutex_);
         ++counts_[f.name];
