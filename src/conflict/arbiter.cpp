@@ -147,11 +147,12 @@ std::vector<std::uint16_t> columns_of(const table_pair& t, row_view row) {
   return all;
 }
 
-// The columns that an update has changed, in the fields of `in`.
-void take_changed(const table_pair& t, const incoming& c, field_set in, std::vector<std::uint16_t>& write, std::vector<std::uint16_t>& add) {
+// The columns that an update has changed, in the fields of `in`; and the fields of `whole` as it has them, changed or not.
+void take_changed(const table_pair& t, const incoming& c, field_set in, field_set whole, std::vector<std::uint16_t>& write,
+                  std::vector<std::uint16_t>& add) {
   for (std::uint16_t i = 0; i < t.columns.size(); ++i) {
-    if (t.columns[i].key || c.after[i].absent() || (c.before && c.after[i] == c.before[i])) continue;
-    if (!(t.policy.bit_of(i) & in)) continue;
+    if (t.columns[i].key || c.after[i].absent() || !(t.policy.bit_of(i) & in)) continue;
+    if (c.before && c.after[i] == c.before[i] && !(t.policy.bit_of(i) & whole)) continue;
     const bool by_difference = is_delta(t.policy, i) && c.before && c.before[i].present() && c.after[i].present();
     (by_difference ? add : write).push_back(i);
   }
@@ -236,7 +237,9 @@ decision decide(const table_pair& table, const incoming& change, const owned_row
       }
     }
     d.does = action::update;
-    take_changed(table, change, ~d.met | spoke_wins, d.write, d.add);
+    // What is decided as one never comes from both sides: where home has written another column of a field that the spoke wins,
+    // home's is written over, too.
+    take_changed(table, change, ~d.met | spoke_wins, spoke_wins & ~policy.deltas, d.write, d.add);
     std::erase_if(d.write, [&](std::uint16_t i) { return is_set(d, i); });
     if (d.write.empty() && d.add.empty() && d.set.empty()) d.does = action::keep;
     settle(spoke_wins == d.met ? verdict::spoke : verdict::home, one_rule ? rule : "by column");
@@ -248,10 +251,13 @@ decision decide(const table_pair& table, const incoming& change, const owned_row
   }
 
   d.met = policy.all();
-  d.recorded = !b.only_against_itself(~field_set{0});
+  const bool own_write = b.only_against_itself(~field_set{0});
+  // An insert over a row that the spoke itself has won: it did not have that row any more, home's change of the key had taken
+  // it away.
+  d.recorded = !own_write || (change.op == operation::insert && current.found);
   std::optional<ruling> said;  // by the row's script
   const auto by_the_rows_rule = [&] {
-    if (policy.rule != conflict_rule::script || !d.recorded) return b.by(policy.rule, ~field_set{0});
+    if (policy.rule != conflict_rule::script || own_write) return b.by(policy.rule, ~field_set{0});
     field_set asked = 0;
     for (std::size_t f = 0; f < policy.fields.size(); ++f)
       if (policy.fields[f].rule == conflict_rule::script && policy.fields[f].script == policy.script) asked |= field_set{1} << f;
@@ -279,9 +285,9 @@ decision decide(const table_pair& table, const incoming& change, const owned_row
     return settle(verdict::spoke, "both deleted"), std::move(d);
   }
 
-  if (!d.recorded && change.op == operation::update && current.found) {  // what home wrote besides, in other fields, stays
+  if (own_write && change.op == operation::update && current.found) {  // what home wrote besides, in other fields, stays
     d.does = action::update;
-    take_changed(table, change, ~field_set{0}, d.write, d.add);
+    take_changed(table, change, ~field_set{0}, 0, d.write, d.add);
     return settle(verdict::spoke, "own write"), std::move(d);
   }
 
@@ -289,7 +295,7 @@ decision decide(const table_pair& table, const incoming& change, const owned_row
   const side update_side = change.op == operation::remove ? side::home : side::spoke;
   const bool own_rule = update_against_delete && policy.update_vs_delete != delete_rule::by_rule;
   const verdict v = own_rule ? b.by(policy.update_vs_delete, update_side) : by_the_rows_rule();
-  const std::string_view rule = own_rule ? name(policy.update_vs_delete) : name(policy.rule);
+  const std::string_view rule = own_write ? "own write" : own_rule ? name(policy.update_vs_delete) : name(policy.rule);
   if (said && said->says == ruling::verdict::values) {  // home's row with them, or the spoke's where home has none
     if (!current.found && !is_whole(table, change.after))
       return d.rule = rule, hold(std::move(d), "home has deleted it, and the log does not carry all of its columns");
@@ -310,6 +316,7 @@ decision decide(const table_pair& table, const incoming& change, const owned_row
     } else {
       d.does = action::update;
       for (const std::uint16_t i : columns_of(table, change.after)) {
+        if (table.owned_by(side::home, i)) continue;
         const bool by_difference = is_delta(policy, i) && change.before && change.before[i].present() && change.after[i].present();
         if (!by_difference) d.write.push_back(i);
         else if (!(change.after[i] == change.before[i])) d.add.push_back(i);
@@ -329,7 +336,7 @@ share held_back(const table_pair& table, const incoming& change, bool row_is_the
   }
   if (written == 0) return s.whole = true, s;
   if (((change.fields | written) & existence) || !row_is_there || change.op != operation::update) return s.nothing = true, s;
-  take_changed(table, change, ~contested, s.write, s.add);
+  take_changed(table, change, ~contested, 0, s.write, s.add);
   s.nothing = s.write.empty() && s.add.empty();
   return s;
 }

@@ -43,6 +43,7 @@ struct link_state {
   std::function<void(std::chrono::milliseconds)> pause = [](std::chrono::milliseconds t) { std::this_thread::sleep_for(t); };
   held_keys held;
   put_backs put_back;
+  std::uint64_t claimed_epoch = 0;                 // the last one that this hub has asked for; 0: none yet
   std::vector<std::atomic<bool>> stopped_tables;   // by table id: a TRUNCATE waits for a decision, or too many keys do
   // By side: its log was found to hold the transaction that was applied last. Before, it may be another history, of which
   // the other side knows nothing: until both logs are known, nothing is written to either side.

@@ -201,6 +201,7 @@ void hub::run(std::stop_token stop, bool take_over) {
     const auto started = clock::now();
     try {
       s.start(take_over);
+      take_over = false;  // that was an order for once: from who takes over later nothing is taken back
       s.say("streaming", true);
       if (!s.beside) {
         auto beside = std::make_unique<pipeline::upkeep>(s.cfg, s.link, s.home.make_site, s.spoke.make_site);

@@ -25,8 +25,12 @@ std::unique_ptr<lanes> open_lanes(const config& cfg, const mapping& map, link_st
   if (!same_identity(*h, spoke_id.id, home_id.id) || !same_identity(*s, home_id.id, spoke_id.id))
     throw other_history("the databases are not the ones that link " + cfg.link + " was set up with");
 
-  const std::uint64_t epoch = std::max(h->epoch, s->epoch) + 1;
-  const control_row at_home = home_site.take_over(epoch, take_over);
+  const std::uint64_t last_epoch = std::max(h->epoch, s->epoch);
+  if (link.claimed_epoch && last_epoch > link.claimed_epoch)
+    throw failure(failure_kind::fenced, "another hub has taken link " + cfg.link + " over since this one has run it");
+  link.claimed_epoch = last_epoch + 1;  // before it is raised: the answer may be lost
+  const control_row at_home = home_site.take_over(last_epoch + 1, take_over);
+  link.claimed_epoch = at_home.epoch;
   const control_row at_spoke = spoke_site.take_over(at_home.epoch, take_over);
   if (at_spoke.epoch != at_home.epoch) throw failure(failure_kind::fenced, "another hub takes this link over at the same time");
 

@@ -49,7 +49,7 @@ bool send_all(int fd, const char* data, std::size_t size) {
 }  // namespace
 
 faulty_proxy::faulty_proxy(const endpoint& server) : server_(server) {
-  listener_ = socket(AF_INET, SOCK_STREAM, 0);
+  listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address = loopback(0);
   socklen_t size = sizeof address;
   if (listener_ < 0 || bind(listener_, reinterpret_cast<sockaddr*>(&address), size) || listen(listener_, 64) ||
@@ -90,7 +90,7 @@ void faulty_proxy::accept_all(std::stop_token stop) {
   while (!stop.stop_requested()) {
     pollfd p{listener_, POLLIN, 0};
     if (poll(&p, 1, poll_ms) <= 0) continue;
-    const int client = accept(listener_, nullptr, nullptr);
+    const int client = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);  // a program started meanwhile would keep it open
     if (client < 0) continue;
     if (refusing_) {
       socket_closer reset{client};
@@ -107,7 +107,7 @@ void faulty_proxy::carry(std::stop_token stop, int client_fd) {
     explicit counted(std::atomic<int>& n) : n(n) { ++n; }
     ~counted() { --n; }
   } count(open_);
-  socket_closer client{client_fd}, server{socket(AF_INET, SOCK_STREAM, 0)};
+  socket_closer client{client_fd}, server{socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
   const sockaddr_in address = loopback(server_.port);
   if (connect(server.fd, reinterpret_cast<const sockaddr*>(&address), sizeof address)) return;
   const int on = 1;

@@ -13,6 +13,7 @@
 #include <fstream>
 #include <iterator>
 #include <random>
+#include <set>
 #include <sstream>
 
 namespace duet::testing {
@@ -41,9 +42,13 @@ std::vector<std::string> split(const std::string& text, char at) {
 }  // namespace
 
 std::uint16_t find_free_port() {
+  static std::mutex mutex;
   static std::mt19937 random(std::random_device{}());
+  static std::set<std::uint16_t> given;  // nobody may listen on it yet
+  std::scoped_lock lock(mutex);
   for (int attempt = 0; attempt < 1000; ++attempt) {
     const auto port = static_cast<std::uint16_t>(20000 + random() % 12000);
+    if (given.count(port)) continue;
     const int s = socket(AF_INET, SOCK_STREAM, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -51,7 +56,9 @@ std::uint16_t find_free_port() {
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     const bool free = bind(s, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
     close(s);
-    if (free) return port;
+    if (!free) continue;
+    given.insert(port);
+    return port;
   }
   throw std::runtime_error("no free port on 127.0.0.1");
 }

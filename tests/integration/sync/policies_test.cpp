@@ -94,6 +94,15 @@ TEST_P(policies, merge_row_lets_one_row_stand_whole) {
   EXPECT_EQ(conflicts().size(), 1u);
 }
 
+TEST_P(policies, what_is_decided_as_one_comes_from_one_side_also_where_the_spoke_wins) {
+  begin("rule: spoke, groups: [[street, city]]");
+  if (HasFatalFailure()) return;
+  unseen([&] { at_home("UPDATE item SET street = 'home street', name = 'home' WHERE id = 1"); }, [&] { at_spoke("UPDATE item SET city = 'spoke city' WHERE id = 1"); });
+  EXPECT_EQ(row(1, "name, street, city"), (sql_rows{{"home", "old street", "spoke city"}}));
+  EXPECT_EQ(at_home("SELECT home_row ->> 'street', result_row ->> 'street' FROM duet.conflict_log WHERE link = '" + link_ + "'"),
+            (sql_rows{{"home street", "old street"}}));
+}
+
 TEST_P(policies, deltas_of_both_sides_are_added_exactly_once) {
   begin("rule: home, columns: { stock: delta, price: delta }");
   if (HasFatalFailure()) return;

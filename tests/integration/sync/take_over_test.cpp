@@ -58,3 +58,25 @@ TEST_P(two_hubs, the_second_takes_over_from_a_frozen_first_which_never_writes_ag
   expect_equal();
   load.expect_no_half_pair();
 }
+
+// The first one finds its connections gone and the link free. It was taken over from, so it does not come back.
+TEST_P(two_hubs, the_first_does_not_come_back_when_the_second_has_gone) {
+  set_up();
+  start();
+  settle(*hub_);
+  if (HasFatalFailure()) return;
+  hub_->signal(SIGSTOP);
+  const auto second = start_hub("other.yaml", {"--take-over"});
+  ASSERT_TRUE(streams(*second)) << second->output();
+  settle(*second);
+  if (HasFatalFailure()) return;
+  second->signal(SIGTERM);
+  ASSERT_EQ(second->wait(60s), 0) << second->output();
+  const std::string after = epochs();
+  hub_->signal(SIGCONT);
+  const auto code = hub_->wait(90s);
+  ASSERT_TRUE(code) << "it runs again:\n" << hub_->output();
+  EXPECT_EQ(*code, 4) << hub_->output();
+  EXPECT_THAT(hub_->output(), HasSubstr("fenced"));
+  EXPECT_EQ(epochs(), after);
+}

@@ -136,6 +136,18 @@ TEST(arbiter, decides_column_by_column) {
   EXPECT_EQ(d.tag.by_spoke.fields, 0b010u);
 }
 
+TEST(arbiter, takes_what_is_decided_as_one_from_one_side_only) {
+  meeting_of m{.table = table_with(conflict_rule::spoke, true)};
+  m.table.policy.fields = {{{1, 2}, conflict_rule::spoke}, {{3}, conflict_rule::delta}};  // name and city are a group
+  m.table.policy.field_of = {0, 0, 0, 1};
+  m.table.policy.deltas = 0b10;
+  const decision d = m.update(base, {"1", "base", "there", "5"});
+  EXPECT_EQ(d.write, (numbers{1, 2})) << "home's name goes with home's city, though the spoke has not changed it";
+  EXPECT_EQ(d.add, numbers{3});
+  m.met = {{0b01, home_time, side::spoke}};
+  EXPECT_FALSE(m.update(base, {"1", "base", "there", "7"}).recorded);
+}
+
 TEST(arbiter, leaves_a_manual_column_to_a_person) {
   meeting_of m{.table = table_with(conflict_rule::manual)};
   EXPECT_EQ(m.update(base, {"1", "spoke", "here", "7"}).does, action::hold);
@@ -149,6 +161,20 @@ TEST(arbiter, takes_the_spokes_own_earlier_win_for_no_conflict_of_anybody) {
     EXPECT_EQ(d.write, numbers{1}) << name(rule);
     EXPECT_FALSE(d.recorded) << name(rule);
   }
+}
+
+// Home's change of the key took the row away at the spoke, while the spoke's update of it has won at home: the insert that
+// the spoke makes then has not seen what it writes over.
+TEST(arbiter, records_an_insert_over_a_row_that_the_spoke_had_won) {
+  meeting_of m{.table = table_with(conflict_rule::home), .met = {}};
+  m.met = {{m.table.policy.all(), home_time, side::spoke}};
+  const decision d = m.insert({"1", "spoke anew", "there", "7"});
+  EXPECT_EQ(d.does, action::update);
+  EXPECT_EQ(d.winner, "spoke");
+  EXPECT_EQ(d.rule, "own write");
+  EXPECT_TRUE(d.recorded);
+  m.current = {};
+  EXPECT_FALSE(m.insert({"1", "spoke anew", "there", "7"}).recorded) << "over its own delete nothing is lost";
 }
 
 TEST(arbiter, decides_two_inserts_of_one_key_as_whole_rows) {
