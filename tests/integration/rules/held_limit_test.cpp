@@ -50,7 +50,7 @@ TEST_P(held_limit, stops_the_table_and_no_other_until_a_person_lets_it_go_on) {
       SCOPED_TRACE(when);
       const bool first = std::string(when) == "before";
       const std::string fresh = std::to_string(base + (first ? 60 : 61));
-      both("INSERT INTO kv VALUES (" + fresh + ", 0, 'of another table')");
+      at_home("INSERT INTO kv VALUES (" + fresh + ", 0, 'of another table')");
       at_home("INSERT INTO item VALUES (" + fresh + ", 1)");
       at_spoke("INSERT INTO item VALUES (10" + fresh + ", 1)");
       settle(*hub_);
