@@ -58,7 +58,7 @@ void applier::answer_trespass(const planned_row& row, const table_pair& table, c
   e.rule = "own";
   e.winner = "home";
   e.result = "home owns what the spoke changed; the row was sent to the spoke again";
-  target_.log_conflict(e);
+  log_entry(e);
   ++attempt_.conflicts;
   refresh_later(table, key, row.token, {.by_home = {fields, row.from->commit_time_us}, .by_spoke = {}});
 }
@@ -86,7 +86,7 @@ void applier::put_back_until(log_position floor) {
     e.winner = "spoke";
     e.result = problem.empty() ? "the spoke owns what home changed; its value stands at home, too" : "the spoke owns what home changed, but its value can't be put back at home: " + problem;
     e.result_row = row_json(table, target_.lock_rows(table, keys).front());
-    target_.log_conflict(e);
+    log_entry(e);
     ++attempt_.conflicts;
   }
 }
