@@ -86,6 +86,11 @@ class bench {
 
  private:
   static std::string key_column(side s) { return s == side::home ? "key" : "`key`"; }
+  // Of a body only the part that names it.
+  static std::string row_column(side s, const std::string& row) {
+    if (s == side::spoke) return row;
+    return "CASE WHEN table_name = 'public.big' THEN jsonb_set(" + row + ", '{body}', to_jsonb(split_part(" + row + " ->> 'body', ':', 1))) ELSE " + row + " END";
+  }
   static void rows_to(std::ostream& out, const std::string& where, const sql_rows& rows) {
     for (const sql_row& r : rows) {
       out << where;
@@ -121,7 +126,8 @@ class bench {
         if (r[2].value_or("").empty()) report("I10", "a held row of " + *r[0] + " at " + name_of(s) + " has no reason");
       }
       for (const sql_row& r : stage_.ask(s, "SELECT id, table_name, type, rule, winner, " + key_column(s) +
-                                                ", home_row, spoke_row, result_row FROM duet.conflict_log" + mine + " ORDER BY id")) {
+                                                ", " + row_column(s, "home_row") + ", " + row_column(s, "spoke_row") + ", " + row_column(s, "result_row") +
+                                                " FROM duet.conflict_log" + mine + " ORDER BY id")) {
         conflict_line c{*r[0], bare(*r[1]), *r[2], *r[3], *r[4], key_of(parsed(r[5])), parsed(r[6]), parsed(r[7]), parsed(r[8])};
         (c.rule == "drift" ? drift_ : log_).push_back(std::move(c));
       }
@@ -299,10 +305,10 @@ class bench {
 
 }  // namespace
 
-verdict judge(stage& s, const observed& o, bool keep_evidence) {
+verdict judge(stage& s, const observed& o, evidence e) {
   bench b(s, o);
   verdict v = b.decide();
-  if (keep_evidence || !v.violations.empty()) b.keep();
+  if (e == evidence::keep || (e == evidence::keep_if_wrong && !v.violations.empty())) b.keep();
   return v;
 }
 

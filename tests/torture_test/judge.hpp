@@ -45,8 +45,9 @@ struct verdict {
   std::uint64_t transactions[2] = {}, journal_rows = 0, conflicts = 0, held = 0, values = 0;
 };
 
-// Both sides have come to rest and the hub is stopped. Nothing is changed. Writes what it has read to the stage's folder if
-// `keep_evidence`.
-verdict judge(stage&, const observed&, bool keep_evidence);
+enum class evidence { keep, keep_if_wrong, none };
+
+// Both sides have come to rest and the hub is stopped. Nothing is changed; the evidence goes to the stage's folder.
+verdict judge(stage&, const observed&, evidence);
 
 }  // namespace duet::torture
