@@ -152,6 +152,7 @@ class applier {
   void send_refreshes();
   void answer_trespass(const planned_row&, const table_pair&, const owned_row& was);
   std::string take_from_owner(const table_pair&, row_view key, const owned_row& ours);
+  void log_taken(const planned_row&, const table_pair&, const owned_row& was);
   void put_back_until(log_position floor);
   std::string put_back_row(const put_back&);
   cell* key_cells(const put_back&);

@@ -209,7 +209,10 @@ void applier::decide_at_home(const run& shape, const planned_row& row, const own
   const run::row& r = row.row;
   if (d.does == action::keep && (d.met & existence)) {
     if (at_before.found) take_from_owner(table, r.before ? r.before : r.after, at_before);
-    if (row.token != row.token_before && at_after.found) take_from_owner(table, r.after, at_after);
+    if (row.token != row.token_before && at_after.found) {
+      take_from_owner(table, r.after, at_after);
+      log_taken(row, table, at_after);
+    }
   }
   const planned_row wanted = d.set.empty() ? row : with_values(row, table, d.set);
   switch (d.does) {

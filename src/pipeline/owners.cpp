@@ -63,6 +63,27 @@ void applier::answer_trespass(const planned_row& row, const table_pair& table, c
   refresh_later(table, key, row.token, {.by_home = {fields, row.from->commit_time_us}, .by_spoke = {}});
 }
 
+// What home's row at the new key of a change has lost to the spoke's columns: the conflict on record is about the old key.
+void applier::log_taken(const planned_row& row, const table_pair& table, const owned_row& was) {
+  const row_view keys[] = {row.row.after};
+  const owned_row now = target_.lock_rows(table, keys).front();
+  if (now.values == was.values) return;
+  conflict_entry e;
+  e.table = table_name(table);
+  e.key = key_json(table, row.row.after);
+  e.type = "insert_exists";
+  e.home_row = row_json(table, was);
+  e.spoke_row = row_json(table, row.row.after);
+  e.result_row = row_json(table, now);
+  e.spoke_position = row.from->position;
+  e.spoke_time_us = row.from->commit_time_us;
+  e.rule = "own";
+  e.winner = "spoke";
+  e.result = "the spoke has a row of this key: in the columns that it owns its values stand at home, too";
+  log_entry(e);
+  ++attempt_.conflicts;
+}
+
 void applier::put_back_until(log_position floor) {
   if (to_ != side::home || !link_.put_back.any_until(floor)) return;
   const std::vector<put_back> due = link_.put_back.until(floor);
