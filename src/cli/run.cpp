@@ -29,8 +29,10 @@ using namespace std::chrono_literals;
 
 constexpr auto progress_pause = 10s;
 constexpr auto reconnect_pause_max = 15000ms;
+constexpr auto stop_limit = 9500ms;
 
-// SIGTERM and SIGINT, taken by a thread of its own: the first one asks for the end, the second one is the end.
+// SIGTERM and SIGINT, taken by a thread of its own: the first one asks for the end, the second one is the end, and so is the
+// end of the time that a stop may take: a login to a server that stands still can't be broken off.
 class signal_watch {
  public:
   signal_watch() {
@@ -40,14 +42,20 @@ class signal_watch {
     pthread_sigmask(SIG_BLOCK, &set_, &before_);  // before any other thread is made: they inherit it
     thread_ = std::jthread([this](std::stop_token over) {
       const timespec pause{0, 100'000'000};
+      auto limit = std::chrono::steady_clock::time_point::max();
       while (!over.stop_requested()) {
         const int signal = sigtimedwait(&set_, nullptr, &pause);
+        if (std::chrono::steady_clock::now() >= limit) {
+          spdlog::warn("stopped without an answer from a server; nothing is lost");
+          std::_Exit(exit_fine);
+        }
         if (signal != SIGTERM && signal != SIGINT) continue;
         if (stop_.stop_requested()) {
           spdlog::warn("second {}: stopping at once, without draining; nothing is lost", name_of(signal));
           std::_Exit(128 + signal);
         }
         spdlog::info("{}: draining what has been read, then stopping", name_of(signal));
+        limit = std::chrono::steady_clock::now() + stop_limit;
         stop_.request_stop();
       }
     });

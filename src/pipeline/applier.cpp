@@ -359,7 +359,7 @@ void applier::write_batch(bool whole) {
   for (int attempt = 0;; ++attempt) {
     try {
       if (!open_) begin(whole ? next_control() : streamed);
-      write_runs();
+      write_runs(whole);
       if (whole) {
         put_back_until(seen_);
         send_refreshes();
@@ -415,6 +415,7 @@ void applier::undo_attempt() {
   target_.rollback();
   open_ = streamed_ = last_chance_ = false;
   undo_to({});
+  kept_.clear();
 }
 
 void applier::undo_to(const undo_point& p) {
@@ -527,9 +528,10 @@ void applier::heartbeat(bool at_once) {
   after_commit(next);
 }
 
-void applier::write_runs() {
+void applier::write_runs(bool last) {
   for (std::size_t i = 0; i < planner_.run_count(); ++i) write_run(planner_.at(i));
-  write_deferred();
+  if (last || kept_.bytes > config_.tune.ring_bytes_max) write_deferred();  // memory is bounded: their children should have come
+  else keep_deferred();
   for (const held_change& h : holds_) hold(h);
   if (!attempt_held_.empty()) stop_full_tables();
 }
@@ -580,13 +582,17 @@ void applier::write_run(planned_run& r) {
 }
 
 bool applier::is_deferred(const planned_row& row) const {
+  const std::vector<std::uint16_t>& parents = mapping_.tables[row.change->table].parents;
   return std::any_of(deferred_.begin(), deferred_.end(), [&](const deferred_row& d) {
-    return d.row->token == row.token || d.row->token == row.token_before || d.row->token_before == row.token;
+    if (d.row->token == row.token || d.row->token == row.token_before || d.row->token_before == row.token) return true;
+    // A row that is to come again, and a child that may be of the new one.
+    return d.shape->op != operation::remove && row.change->op != operation::remove &&
+           std::find(parents.begin(), parents.end(), d.shape->table->id) != parents.end();
   });
 }
 
 // A log may have a parent's delete before the deletes of its children, which follow from it: what was refused for its children
-// is tried again behind them, with all that came later of its key.
+// is tried again behind them, at the transaction's end, with all that came later of its key.
 void applier::write_deferred() {
   const std::vector<deferred_row> rows = std::move(deferred_);
   deferred_.clear();
@@ -601,6 +607,43 @@ void applier::write_deferred() {
     if (!doubtful_.empty()) decide(*d.shape, doubtful_);
   }
   last_chance_ = false;
+  kept_.clear();
+}
+
+// The deletes of the children may be in a later part.
+void applier::keep_deferred() {
+  for (std::size_t i = kept_.rows.size(); i < deferred_.size(); ++i) deferred_[i] = kept_.add(deferred_[i]);
+}
+
+applier::deferred_row applier::kept_rows::add(const deferred_row& d) {
+  if (shapes.empty() || d.shape->table != shapes.back().table || d.shape->op != shapes.back().op || d.shape->columns != shapes.back().columns ||
+      d.shape->deltas != shapes.back().deltas || d.shape->guard != shapes.back().guard)
+    shapes.push_back(*d.shape);
+  const auto row_of = [&](row_view from) -> row_view {
+    if (!from) return nullptr;
+    const std::size_t n = d.shape->table->columns.size();
+    cell* cells = arena.allocate_array<cell>(n);
+    for (std::size_t i = 0; i < n; ++i) {
+      cells[i] = from[i].present() ? cell::of(arena.copy(from[i].text())) : from[i];
+      bytes += sizeof(cell) + from[i].size;
+    }
+    return cells;
+  };
+  planned_row& row = rows.emplace_back(*d.row);
+  row.row = {row_of(d.row->row.before), row_of(d.row->row.after), row_of(d.row->row.added)};
+  row.trespass = row_of(d.row->trespass);
+  char* change = arena.allocate(d.row->change->size);
+  std::memcpy(change, d.row->change, d.row->change->size);
+  row.change = reinterpret_cast<const change_record*>(change);
+  bytes += d.row->change->size + sizeof(planned_row);
+  return {&shapes.back(), &row};
+}
+
+void applier::kept_rows::clear() {
+  arena.clear();
+  shapes.clear();
+  rows.clear();
+  bytes = 0;
 }
 
 // A guard can't see a local write of a column that can't be compared. Where there is such a column, the rows are locked and

@@ -100,6 +100,15 @@ class applier {
     const run* shape;
     const planned_row* row;
   };
+  // Copies of deferred rows whose part of the transaction is written and forgotten.
+  struct kept_rows {
+    base::arena arena;
+    std::deque<run> shapes;
+    std::deque<planned_row> rows;
+    std::size_t bytes = 0;
+    deferred_row add(const deferred_row&);
+    void clear();
+  };
   struct catch_up_needed {
     log_position place;
   };
@@ -134,11 +143,12 @@ class applier {
   void finish_batch();
   void flush_part();
   void write_batch(bool whole);
-  void write_runs();
+  void write_runs(bool last);
   void write_run(planned_run&);
   void read_up_under_locks(const planned_run&);
   bool is_deferred(const planned_row&) const;
   void write_deferred();
+  void keep_deferred();
   void write_statement(const run&, std::span<const planned_row* const> rows, insert_mode, std::vector<const planned_row*>& doubtful);
   void write_carefully(const run& shape, std::span<const planned_row* const> rows, std::vector<const planned_row*>& doubtful);
   void decide(const run&, const std::vector<const planned_row*>& rows);
@@ -154,7 +164,7 @@ class applier {
   std::string take_from_owner(const table_pair&, row_view key, const owned_row& ours);
   void log_taken(const planned_row&, const table_pair&, const owned_row& was);
   void put_back_until(log_position floor);
-  std::string put_back_row(const put_back&);
+  std::string put_back_row(const put_back&, log_position floor);
   cell* key_cells(const put_back&);
   void write_one(const table_pair&, operation, row_view before, row_view after, const std::vector<std::uint16_t>& columns);
   void write_some(const planned_row&, const table_pair&, std::vector<std::uint16_t> columns, std::vector<std::uint16_t> deltas);
@@ -233,7 +243,8 @@ class applier {
   std::vector<held_token> attempt_held_, attempt_released_;
   std::vector<std::size_t> attempt_new_;    // by table: keys of attempt_held_ that were not held before
   std::vector<std::uint16_t> attempt_stopped_;  // tables that hold too many keys from here on
-  std::vector<deferred_row> deferred_;      // to be tried again at the end of the part
+  std::vector<deferred_row> deferred_;      // to be tried again at the end
+  kept_rows kept_;                          // the first ones of them, if parts of the transaction are written
   bool last_chance_ = false;                // that is now
 
   // scratch

@@ -91,7 +91,7 @@ void applier::put_back_until(log_position floor) {
     const put_back& p = due[i];
     std::string problem;
     const bool last_of_its_key = std::none_of(due.begin() + static_cast<std::ptrdiff_t>(i) + 1, due.end(), [&](const put_back& d) { return d.token == p.token; });
-    if (last_of_its_key) problem = put_back_row(p);
+    if (last_of_its_key) problem = put_back_row(p, floor);
     const table_pair& table = mapping_.tables[p.table];
     if (!problem.empty()) spdlog::error("{}: a value that the spoke owns could not be put back at home: {}", table_name(table), problem);
     if (p.written.empty() && problem.empty()) continue;
@@ -121,13 +121,13 @@ cell* applier::key_cells(const put_back& p) {
 }
 
 // The row gets the spoke's values in the columns that the spoke owns. Returns why not, if home refuses.
-std::string applier::put_back_row(const put_back& p) {
+std::string applier::put_back_row(const put_back& p, log_position floor) {
   if (link_.held.find(to_, p.token) != held_keys::state::free) return {};  // each side keeps its own row until a person has decided
   const table_pair& table = mapping_.tables[p.table];
   const row_view keys[] = {key_cells(p)};
   const owned_row ours = target_.lock_rows(table, keys).front();
   catch_up();
-  if (!ours.found || !link_.put_back.of(p.token)) return {};  // deleted since, or a new row
+  if (!ours.found || !link_.put_back.stands(p.token, floor)) return {};  // deleted since, or a new row
   target_.savepoint();
   try {
     return take_from_owner(table, keys[0], ours);

@@ -26,11 +26,10 @@ void put_backs::row_is_another(std::uint64_t token) {
     if (p.token == token) p.moot = true;
 }
 
-std::optional<put_back> put_backs::of(std::uint64_t token) const {
-  if (!any_until({~std::uint64_t{0} - 1})) return std::nullopt;
+bool put_backs::stands(std::uint64_t token, log_position floor) const {
+  if (!any_until(floor)) return false;
   const std::lock_guard lock(mutex_);
-  const auto found = std::find_if(all_.begin(), all_.end(), [&](const put_back& p) { return p.token == token && !p.moot; });
-  return found == all_.end() ? std::nullopt : std::optional(*found);
+  return std::any_of(all_.begin(), all_.end(), [&](const put_back& p) { return p.position <= floor && p.token == token && !p.moot; });
 }
 
 void put_backs::done(log_position floor) {

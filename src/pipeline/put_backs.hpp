@@ -33,8 +33,8 @@ class put_backs {
   void add(put_back);                                        // in log order
   bool any_until(log_position floor) const;                  // is one acknowledged?
   std::vector<put_back> until(log_position floor) const;
-  void row_is_another(std::uint64_t token);                  // deleted, or inserted anew
-  std::optional<put_back> of(std::uint64_t token) const;
+  void row_is_another(std::uint64_t token);                  // deleted, inserted anew, or moved to or from another key
+  bool stands(std::uint64_t token, log_position floor) const;  // is one acknowledged that is not moot?
   void done(log_position floor);                             // committed up to here
   void clear();
 

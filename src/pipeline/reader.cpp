@@ -135,7 +135,9 @@ field_set reader::touched(const table_pair& table, const change_record& r) const
 // A write into a column that the other side owns is not carried over (applier: keep_to_owner), and taken back. Here it stands
 // until then, like any other.
 field_set reader::without_the_others(const table_pair& table, const change_record& r, field_set touched) {
-  if (from_ == side::home && r.op != operation::update) put_backs_.row_is_another(r.token);
+  const bool moved = r.op == operation::update && r.token != r.token_before;
+  if (from_ == side::home && (moved || r.op != operation::update)) put_backs_.row_is_another(r.token);
+  if (from_ == side::home && moved) put_backs_.row_is_another(r.token_before);
   if (r.op != operation::update || !r.has_before) return touched;
   const field_set theirs = table.policy.owned[static_cast<int>(other(from_))];
   const bool trespass = [&] {
@@ -143,7 +145,7 @@ field_set reader::without_the_others(const table_pair& table, const change_recor
       if (table.owned_by(other(from_), c) && !r.after(c).absent() && !(r.after(c) == r.before(c))) return true;
     return false;
   }();
-  if (from_ == side::home && transaction_position_ > settled_ && (trespass || r.token != r.token_before)) {
+  if (from_ == side::home && transaction_position_ > settled_ && (trespass || moved)) {
     put_back p{transaction_position_, r.table, r.token, std::vector<std::optional<std::string>>(r.columns), {}};
     std::vector<cell> after(r.columns);
     for (std::uint16_t c = 0; c < r.columns; ++c) after[c] = r.after(c);

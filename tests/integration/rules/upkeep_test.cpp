@@ -111,8 +111,22 @@ TEST_P(upkeep, holds_up_no_stop_when_a_server_stands_still) {
   if (HasFatalFailure()) return;
   spoke().sigstop();
   hub_->signal(SIGTERM);
-  const auto code = hub_->wait(20s);
+  const auto code = hub_->wait(10s);
   spoke().sigcont();
   ASSERT_TRUE(code) << hub_->output();
   EXPECT_EQ(*code, 0) << hub_->output();
+}
+
+TEST_P(upkeep, holds_up_no_stop_when_a_login_gets_no_answer) {
+  set_up();
+  if (HasFatalFailure()) return;
+  spoke().sigstop();
+  const auto hub = start_hub();
+  ASSERT_TRUE(says(*hub, "starting between", 10s)) << hub->output();
+  std::this_thread::sleep_for(300ms);
+  hub->signal(SIGTERM);
+  const auto code = hub->wait(10s);
+  spoke().sigcont();
+  ASSERT_TRUE(code) << hub->output();
+  EXPECT_EQ(*code, 0) << hub->output();
 }

@@ -7,8 +7,8 @@ namespace {
 
 class cascade : public sync_test {
  protected:
-  void begin(const std::string& tables) {
-    write_config(tables);
+  void begin(const std::string& tables, const std::string& more = "") {
+    write_config(tables, more);
     set_up();
     if (!HasFatalFailure()) start();
   }
@@ -35,6 +35,27 @@ TEST_P(cascade, a_delete_that_cascades_at_home_only_arrives_whole) {
   expect_both("SELECT count(*) FROM parent", {{"10"}});
   expect_both("SELECT count(*), sum(id) FROM child", {at_home("SELECT count(*), sum(id) FROM child").at(0)});
   expect_both("SELECT id FROM child WHERE parent_id = 11", {{"1000"}});
+  expect_equal();
+}
+
+// The spoke gets it in parts, the parents long before the last of their children.
+TEST_P(cascade, a_large_delete_that_cascades_at_home_only_arrives_whole) {
+  at_home("CREATE TABLE parent (id bigint PRIMARY KEY, name text); ALTER TABLE parent REPLICA IDENTITY FULL;"
+          "CREATE TABLE child (id bigint PRIMARY KEY, parent_id bigint REFERENCES parent (id) ON DELETE CASCADE);"
+          "ALTER TABLE child REPLICA IDENTITY FULL");
+  at_spoke("CREATE TABLE parent (id bigint PRIMARY KEY, name text)");
+  at_spoke("CREATE TABLE child (id bigint PRIMARY KEY, parent_id bigint, FOREIGN KEY (parent_id) REFERENCES parent (id))");
+  begin("  - home: public.parent\n  - home: public.child\n", "tuning: { batch_rows: 20 }\n");
+  if (HasFatalFailure()) return;
+  at_home("INSERT INTO parent SELECT i, 'name ' || i FROM generate_series(1, 20) i; INSERT INTO child SELECT i, 1 + i % 20 FROM generate_series(1, 400) i");
+  at_home("BEGIN; DELETE FROM parent WHERE id <= 12; INSERT INTO parent VALUES (1, 'anew'); INSERT INTO child VALUES (1000, 1);"
+          " DELETE FROM parent WHERE id = 13; COMMIT");
+  settle(*hub_);
+  if (HasFatalFailure()) return;
+  expect_both("SELECT count(*) FROM parent", {{"8"}});
+  expect_both("SELECT name FROM parent WHERE id = 1", {{"anew"}});
+  expect_both("SELECT id FROM child WHERE parent_id = 1", {{"1000"}});
+  expect_both("SELECT count(*), sum(id) FROM child", {at_home("SELECT count(*), sum(id) FROM child").at(0)});
   expect_equal();
 }
 
