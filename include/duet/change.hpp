@@ -8,6 +8,8 @@
 //   log         := (transaction | progress)*
 //   transaction := begin change* end
 //
+// Rows of a first copy travel as a transaction of their own, at the place of the log where they were as they are.
+//
 // Both logs deliver committed transactions only, in commit order. A transaction that carried our link's control row is
 // "ours": of its rows only refreshes are kept, the rest is counted in transaction_end::echoes.
 #pragma once
@@ -48,6 +50,7 @@ struct transaction_begin : record {
   std::int64_t commit_time_us;  // the server's clock, since 1970 UTC; 0 if the log does not say
   std::uint64_t fingerprint;    // hash of what names it beside its position (xid or GTID, commit time); never 0
   log_position seen;            // the other log as far as this side had seen it at this transaction; filled by the pipeline
+  std::uint64_t copied_table;   // 1 + table_pair::id: no transaction of the log, but rows of that table's first copy, as inserts
 };
 
 struct transaction_end : record {
@@ -162,7 +165,7 @@ class block_writer {
 
   explicit block_writer(block_supply& supply) : supply_(&supply) {}
 
-  void begin(log_position position, std::int64_t commit_time_us, std::uint64_t fingerprint);
+  void begin(log_position position, std::int64_t commit_time_us, std::uint64_t fingerprint, std::uint64_t copied_table = 0);
   // The transaction carries our control row. May be called again in one transaction: the last one counts.
   void own(std::uint64_t epoch, std::uint64_t counter, log_position position, log_position floor);
   bool is_ours() const { return end_.ours; }

@@ -61,6 +61,7 @@ struct table_rule {
   flow direction = flow::both;
   conflict_rules conflict;
   delete_flow deletes[2];           // by the side that deletes
+  std::optional<side> copied_from;  // initial: the rows that this side has already are copied to the other one first
   std::optional<std::uint64_t> held_limit;
   config_mark at;
   config_mark columns_at, exclude_at;

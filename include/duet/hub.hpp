@@ -7,6 +7,7 @@
 
 #include "duet/config.hpp"
 #include "duet/mapping.hpp"
+#include "duet/row_reader.hpp"
 #include "duet/site.hpp"
 #include "duet/source.hpp"
 #include "duet/status.hpp"
@@ -19,6 +20,7 @@ struct side_factory {
   std::function<std::unique_ptr<site>()> make_site;      // unconnected
   std::function<std::unique_ptr<source>()> make_source;  // not started
   std::function<std::unique_ptr<target>()> make_target;  // not opened
+  std::function<std::unique_ptr<row_reader>()> make_row_reader = {};  // not opened; none: nothing can be copied from there
 };
 
 class hub {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,7 @@ struct table_pair {
   flow direction = flow::both;
   conflict_policy policy;      // of a table that is synced both ways
   delete_rule_of_side deletes[2];    // by the side that deletes
+  std::optional<side> copied_from;   // its rows are copied to the other side first
   std::uint64_t held_limit = 0;      // with more keys in one side's duet.held the table stops; 0: no limit
 
   const table_schema& on(side s) const { return s == side::home ? home : spoke; }

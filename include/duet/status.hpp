@@ -54,6 +54,15 @@ struct clock_comparison {
   bool beyond_limit() const { return (offset_us < 0 ? -offset_us : offset_us) - error_us > limit_us; }
 };
 
+// The first copy of a table, as far as it has been committed.
+struct copy_status {
+  std::string table;                 // home's name
+  side from = side::home;
+  std::uint64_t rows = 0, estimated = 0;
+  double rows_per_s = 0;             // since this hub began or went on with it; 0: it is not being copied now
+  bool done = false;
+};
+
 struct hub_status {
   std::string link;
   bool healthy = false;              // both lanes stream
@@ -65,6 +74,7 @@ struct hub_status {
   std::uint64_t held_rows = 0;       // rows waiting in duet.held of both sides, as far as this hub knows
   std::vector<std::string> stopped_tables;  // home's names: all of their changes wait in duet.held
   std::optional<clock_comparison> clocks;   // none: not measured yet
+  std::vector<copy_status> copies;          // those that were not done when the lanes were started last
 };
 
 }  // namespace duet

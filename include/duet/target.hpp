@@ -79,6 +79,14 @@ struct held_entry {                       // a row of duet.held
   std::int64_t source_time_us = 0;
 };
 
+// How far the first copy of a table has come: a row of duet.copy, at the side that is filled.
+struct table_copy {
+  std::string table;       // home's name
+  std::string cursor;      // row_reader's; empty: nothing has been copied
+  std::uint64_t rows = 0;  // so far
+  bool done = false;
+};
+
 class target {
  public:
   virtual ~target() = default;
@@ -116,6 +124,13 @@ class target {
   virtual void log_conflict(const conflict_entry&) = 0;
   virtual void hold(const held_entry&) = 0;
   virtual void release_held(std::uint64_t token) = 0;  // a person has decided: removes the key's rows of duet.held here
+
+  // First copies. Loading and starting are outside a transaction; started, a copy has a row, and `start_copy` says false and
+  // does nothing if the table that is to be filled has rows. Storing commits with the rows; at the end of a table its
+  // counters for new keys are set above the largest.
+  virtual std::vector<table_copy> load_copies() { return {}; }
+  virtual bool start_copy(const table_pair&) { return false; }
+  virtual void store_copy(const table_pair&, const table_copy&) {}
 
   virtual void savepoint() = 0;            // one level, replaces the previous one
   virtual void rollback_to_savepoint() = 0;

@@ -49,3 +49,14 @@ CREATE TABLE IF NOT EXISTS duet.held (
   source_time     datetime(6),
   held_at         datetime(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6)
 ) ENGINE = InnoDB;
+
+CREATE TABLE IF NOT EXISTS duet.first_copy (
+  link        varchar(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  table_name  varchar(200) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+  copied_to   mediumtext NOT NULL,
+  copied_rows bigint NOT NULL DEFAULT 0,
+  done        boolean NOT NULL DEFAULT false,
+  begun_at    datetime(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
+  changed_at  datetime(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
+  PRIMARY KEY (link, table_name)
+) ENGINE = InnoDB;

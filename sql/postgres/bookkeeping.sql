@@ -36,6 +36,18 @@ CREATE TABLE IF NOT EXISTS duet.conflict_log (
   clock_offset_us bigint            -- the spoke's clock minus home's, as measured last; null: not known
 );
 
+-- The first copy of each table that this database has been, or is being, filled with.
+CREATE TABLE IF NOT EXISTS duet.first_copy (
+  link        text NOT NULL,
+  table_name  text NOT NULL,
+  copied_to   text NOT NULL DEFAULT '',   -- the last key, in a form of the side that is read; empty: nothing yet
+  copied_rows bigint NOT NULL DEFAULT 0,
+  done        boolean NOT NULL DEFAULT false,
+  begun_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+  changed_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (link, table_name)
+);
+
 -- Changes that this database refused, and the later changes of the same keys that wait behind them.
 CREATE TABLE IF NOT EXISTS duet.held (
   id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -142,6 +142,11 @@ void write_index::prune(log_position acknowledged) {
   }
 }
 
+void write_index::want(log_position position) const {
+  const std::lock_guard lock(mutex_);
+  if (wanted_ < position) wanted_ = position;
+}
+
 bool write_index::wait_read(log_position position, std::chrono::milliseconds limit, std::stop_token stop) const {
   std::unique_lock lock(mutex_);
   if (wanted_ < position) wanted_ = position;

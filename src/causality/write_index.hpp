@@ -83,6 +83,7 @@ class write_index {
 
   // Catch-up: asks the reader to get there, also when its ring is full, and waits. False: not in time, or stopping.
   bool wait_read(log_position, std::chrono::milliseconds limit, std::stop_token) const;
+  void want(log_position) const;  // the same without waiting
   log_position wanted() const;   // the furthest position asked for
   log_position read_up_to() const;
 

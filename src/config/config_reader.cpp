@@ -498,7 +498,7 @@ class reader {
 
   bool read_table(const YAML::Node& n, const std::string& example, table_rule& rule) {
     rule.at.line = line_of(n);
-    if (!check_map(n, "a table", {"home", "spoke", "columns", "exclude", "direction", "conflict", "deletes", "held_limit"})) return false;
+    if (!check_map(n, "a table", {"home", "spoke", "columns", "exclude", "direction", "conflict", "deletes", "held_limit", "initial"})) return false;
     bool ok = true;
     if (const YAML::Node home = n["home"]) {
       const auto text = text_of(home, "home", example);
@@ -548,8 +548,25 @@ class reader {
     }
     if (const YAML::Node conflict = n["conflict"]) ok &= read_conflict(conflict, wildcard, rule);
     if (const YAML::Node deletes = n["deletes"]) ok &= read_deletes(deletes, rule);
+    if (const YAML::Node initial = n["initial"]) ok &= read_initial(initial, rule);
     if (n["held_limit"]) read_number(n, "held_limit", "", decode_count, "bad_number", "10000", 0, held_limit_max, rule.held_limit.emplace());
     return ok;
+  }
+
+  bool read_initial(const YAML::Node& n, table_rule& table) {
+    const char* example = "write `initial: copy_from_home`, `copy_from_spoke` or `none`";
+    const auto text = text_of(n, "initial", "`initial: copy_from_home`");
+    if (!text || *text == "none") return text.has_value();
+    for (side s : {side::home, side::spoke}) {
+      if (*text != "copy_from_" + std::string(name(s))) continue;
+      table.copied_from = s;
+      if (flows_from(table, s)) return true;
+      refuse("initial_against_direction", line_of(n), "initial: " + *text + ", but " + table.home + " is synced " + std::string(name(table.direction)),
+             "copy from the side that the table is synced from, or write `direction: both`");
+      return false;
+    }
+    refuse("bad_initial", line_of(n), "initial: there is no such way to begin", example);
+    return false;
   }
 
   // propagate | ignore | { archive: column }, of both sides or of each: { from_home: ..., from_spoke: ... }

@@ -87,7 +87,7 @@ T& block_writer::put() {
 
 change_record& block_writer::change() { return *reinterpret_cast<change_record*>(block_->slab_.get() + change_at_); }
 
-void block_writer::begin(log_position position, std::int64_t commit_time_us, std::uint64_t fingerprint) {
+void block_writer::begin(log_position position, std::int64_t commit_time_us, std::uint64_t fingerprint, std::uint64_t copied_table) {
   assert(!in_transaction_);
   auto& r = put<transaction_begin>();
   r.size = sizeof(r);
@@ -95,6 +95,7 @@ void block_writer::begin(log_position position, std::int64_t commit_time_us, std
   r.position = position;
   r.commit_time_us = commit_time_us;
   r.fingerprint = fingerprint;
+  r.copied_table = copied_table;
   end_ = {};
   end_.size = sizeof(end_);
   end_.kind = record_kind::end;

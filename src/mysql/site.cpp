@@ -419,8 +419,16 @@ void site::check_tables(const mapping& m, findings& all) {
                           key.parent_schema + '.' + key.parent_table + ") changes rows here without a word in the binlog",
                       "declare the same rule at home and sync the parent table, too: then home does the same by itself");
     check_rights(pair, all);
+    if (pair.copied_from == side::home && all.size() == before && c.query_value("SELECT 1 FROM " + table + " LIMIT 1", "looking at " + dotted(t)) && !copy_is_begun(pair))
+      report.refuse("copy_target", "the table has rows: only an empty one can be filled from home", "empty it, or take `initial` out if both sides are equal");
     if (all.size() == before) report.ok("table", "ready");
   }
+}
+
+bool site::copy_is_begun(const table_pair& pair) {
+  connection& c = sessions_->general();
+  return c.query_value("SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA='duet' AND TABLE_NAME='first_copy'", "looking at database duet") &&
+         c.query_value("SELECT 1 FROM duet.first_copy WHERE link=" + quote_text(link_) + " AND table_name=" + quote_text(dotted(pair.home)), "reading duet.first_copy");
 }
 
 void site::check_set_up(findings& all) {
@@ -455,11 +463,17 @@ bool site::has_bookkeeping() {
 
 // What brings tables of an earlier version up to date.
 std::vector<std::string> site::what_is_missing() {
-  if (sessions_->general().query_value("SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA='duet' AND TABLE_NAME='conflict_log'"
-                                       " AND COLUMN_NAME='clock_offset_us'",
-                                       "looking at database duet") != "0")
-    return {};
-  return {"ALTER TABLE duet.conflict_log ADD COLUMN clock_offset_us bigint"};
+  const auto there = [&](const std::string& condition) {
+    return sessions_->general().query_value("SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA='duet' AND " + condition,
+                                            "looking at database duet") != "0";
+  };
+  std::vector<std::string> statements;
+  if (!there("TABLE_NAME='conflict_log' AND COLUMN_NAME='clock_offset_us'"))
+    statements.push_back("ALTER TABLE duet.conflict_log ADD COLUMN clock_offset_us bigint");
+  if (!there("TABLE_NAME='first_copy'"))
+    for (std::string& sql : split_statements(sql::mysql::bookkeeping))
+      if (sql.find("duet.first_copy") != std::string::npos) statements.push_back(std::move(sql));
+  return statements;
 }
 
 std::vector<std::string> site::setup_statements(const mapping& m, bool for_dba) {
@@ -528,7 +542,7 @@ std::vector<std::string> site::teardown_statements() {
   {
     result rows = c.query(
         "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA='duet' AND TABLE_NAME IN"
-        " ('held','conflict_log','control') ORDER BY TABLE_NAME DESC",
+        " ('held','first_copy','conflict_log','control') ORDER BY TABLE_NAME DESC",
         "looking for Duet's tables");
     while (rows.next()) tables.push_back(rows.text(1));
   }

@@ -57,6 +57,7 @@ class site final : public duet::site {
   void take_lock(bool force);
   void end_sessions();
   bool has_bookkeeping();
+  bool copy_is_begun(const table_pair&);
   std::vector<std::string> what_is_missing();
   void check_rights(const table_pair&, findings&);
 

@@ -591,10 +591,8 @@ void sql_writer::find_rows(std::string& out, const run& r, find what, std::size_
   out += " FOR UPDATE";
 }
 
-void sql_writer::select_rows(std::string& out, const table_pair& table, std::span<const row_view> keys,
-                             std::span<const std::uint32_t> order, bool lock) const {
-  const source_columns from{.table = &table, .index = true, .key = table.key};
-  out.assign("SELECT v.i");
+// Each behind a comma, in a form that decode_selected() reads.
+void sql_writer::append_columns(std::string& out, const table_pair& table) const {
   for (const column_pair& pair : table.columns) {
     const column& c = pair.spoke;
     out += ",t.";
@@ -603,6 +601,54 @@ void sql_writer::select_rows(std::string& out, const table_pair& table, std::spa
       out += "*1e0";  // FLOAT by itself prints six digits; adding zero would lose the sign of -0
     if (c.type.kind == value_kind::bits) out += "+0";
   }
+}
+
+// The order is that of the server's index, whatever the collation: ">" and ORDER BY agree on it.
+void sql_writer::next_rows(std::string& out, const table_pair& table, row_view behind, std::size_t limit) const {
+  out.clear();
+  append_columns(out, table);
+  out.replace(0, 1, "SELECT ");
+  out += " FROM ";
+  append_target(out, table);
+  out += " AS t FORCE INDEX (PRIMARY)";
+  const auto name = [&](std::size_t i) -> const column& {
+    out += "t.";
+    append_identifier(out, table.columns[table.key[i]].spoke.name);
+    return table.columns[table.key[i]].spoke;
+  };
+  if (behind) {
+    out += " WHERE ";
+    const column& first = name(0);
+    out += ">=";
+    append_value(out, first, behind[table.key[0]]);
+    out += " AND ";
+    for (std::size_t i = 0; i < table.key.size(); ++i) {  // (a>1 OR (a=1 AND (b>2 OR (b=2 AND c>3))))
+      const bool last = i + 1 == table.key.size();
+      if (!last) out += '(';
+      for (const char* compared : {">", "="}) {
+        if (last && *compared == '=') break;
+        const column& c = name(i);
+        out += compared;
+        append_value(out, c, behind[table.key[i]]);
+        if (*compared == '>' && !last) out += " OR (";
+      }
+      if (!last) out += " AND ";
+    }
+    out.append(2 * (table.key.size() - 1), ')');
+  }
+  out += " ORDER BY ";
+  for (std::size_t i = 0; i < table.key.size(); ++i) {
+    if (i) out += ',';
+    name(i);
+  }
+  out += " LIMIT " + std::to_string(limit) + (speaks_ == dialect::mysql ? " FOR SHARE NOWAIT" : " LOCK IN SHARE MODE NOWAIT");
+}
+
+void sql_writer::select_rows(std::string& out, const table_pair& table, std::span<const row_view> keys,
+                             std::span<const std::uint32_t> order, bool lock) const {
+  const source_columns from{.table = &table, .index = true, .key = table.key};
+  out.assign("SELECT v.i");
+  append_columns(out, table);
   out += " FROM ";
   open_derived(out, from);
   for (const auto i : order) {

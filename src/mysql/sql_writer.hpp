@@ -70,6 +70,10 @@ class sql_writer {
   void select_rows(std::string&, const table_pair&, std::span<const row_view> keys, std::span<const std::uint32_t> order,
                    bool lock = true) const;
 
+  // SELECT of all columns of at most `limit` rows in key order, locked for share, at once or not at all; only those after the
+  // key in `behind`, unless it is null.
+  void next_rows(std::string&, const table_pair&, row_view behind, std::size_t limit) const;
+
   void force_update(std::string&, const table_pair&, row_view key, row_view after,
                     std::span<const std::uint16_t> columns) const;
   // One column of the row with this key, synced or not, set to an expression; to NULL only where it is not yet.
@@ -86,6 +90,7 @@ class sql_writer {
                           std::size_t reserve) const;
   void append_key_match(std::string&, const table_pair&, std::uint16_t column, std::string_view right) const;
   void append_guard_match(std::string&, const table_pair&, std::uint16_t column, std::string_view right) const;
+  void append_columns(std::string&, const table_pair&) const;
   void append_bytewise(std::string&, const column&) const;
   void append_on(std::string&, const table_pair&, std::span<const std::uint16_t> guard) const;
   void append_where(std::string&, const table_pair&, row_view key, std::span<const std::uint16_t> guard) const;

@@ -397,6 +397,38 @@ void target::release_held(std::uint64_t token) {
                     "releasing held changes");
 }
 
+std::vector<table_copy> target::load_copies() {
+  session& s = *session_;
+  demand(!s.in_transaction, "load_copies() within a transaction");
+  std::vector<table_copy> all;
+  result rows = s.use().query("SELECT table_name, copied_to, copied_rows, done FROM duet.first_copy WHERE link=" + quote_text(s.link),
+                              "reading duet.first_copy");
+  while (rows.next()) all.push_back({rows.text(1), rows.text(2), rows.natural(3), rows.integer(4) != 0});
+  s.use().execute("ROLLBACK", "reading duet.first_copy");
+  return all;
+}
+
+bool target::start_copy(const table_pair& table) {
+  session& s = *session_;
+  demand(!s.in_transaction, "start_copy() within a transaction");
+  const std::string doing = place("starting the first copy of", table);
+  const bool empty = !s.use().query_value("SELECT 1 FROM " + qualified_name(table.spoke) + " LIMIT 1", doing);
+  if (empty)
+    s.use().execute("INSERT INTO duet.first_copy (link, table_name, copied_to) VALUES (" + quote_text(s.link) + ',' +
+                        quote_text(table.home.schema + '.' + table.home.name) + ",'')",
+                    doing);
+  s.use().execute("COMMIT", doing);
+  return empty;
+}
+
+void target::store_copy(const table_pair&, const table_copy& copy) {
+  session& s = *session_;
+  demand(s.in_transaction, "store_copy() without begin()");
+  s.execute("UPDATE duet.first_copy SET copied_to=" + quote_text(copy.cursor) + ",copied_rows=" + std::to_string(copy.rows) +
+                ",done=" + (copy.done ? "1" : "0") + ",changed_at=NOW(6) WHERE link=" + quote_text(s.link) + " AND table_name=" + quote_text(copy.table),
+            "writing duet.first_copy");
+}
+
 void target::savepoint() {
   session_->execute("SAVEPOINT duet_batch", "setting a savepoint");
 }

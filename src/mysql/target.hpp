@@ -40,6 +40,9 @@ class target final : public duet::target_by_hand {
   void log_conflict(const conflict_entry&) override;
   void hold(const held_entry&) override;
   void release_held(std::uint64_t token) override;
+  std::vector<table_copy> load_copies() override;
+  bool start_copy(const table_pair&) override;
+  void store_copy(const table_pair&, const table_copy&) override;  // InnoDB raises AUTO_INCREMENT by itself
   void savepoint() override;
   void rollback_to_savepoint() override;
   void commit(const control_row& final) override;

@@ -79,6 +79,13 @@ std::string encode_metrics(const hub_status& hub) {
   f.open("duet_held_rows", "Rows that wait in duet.held of both sides.", MetricType::Gauge);
   f.add({}, static_cast<double>(hub.held_rows));
 
+  if (!hub.copies.empty()) {
+    f.open("duet_copied_rows", "Rows of a table's first copy so far.", MetricType::Gauge);
+    for (const copy_status& c : hub.copies) f.add({{"table", c.table}, {"from", std::string(name(c.from))}}, static_cast<double>(c.rows));
+    f.open("duet_copy_estimated_rows", "Rows that a table's first copy will have, by the server's statistics.", MetricType::Gauge);
+    for (const copy_status& c : hub.copies) f.add({{"table", c.table}, {"from", std::string(name(c.from))}}, static_cast<double>(c.estimated));
+  }
+
   f.open("duet_stopped_tables", "Tables all of whose changes wait in duet.held.", MetricType::Gauge);
   f.add({}, static_cast<double>(hub.stopped_tables.size()));
   if (hub.clocks) {

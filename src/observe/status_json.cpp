@@ -107,6 +107,9 @@ json to_json(const hub_status& s) {
     clocks = {{"offset_us", s.clocks->offset_us}, {"error_us", s.clocks->error_us},         {"limit_us", s.clocks->limit_us},
               {"age_s", s.clocks->age_s},         {"beyond_limit", s.clocks->beyond_limit()}};
   }
+  json copies = json::array();
+  for (const copy_status& c : s.copies)
+    copies.push_back({{"table", c.table}, {"from", std::string(name(c.from))}, {"rows", c.rows}, {"estimated", c.estimated}, {"rows_per_s", c.rows_per_s}, {"done", c.done}});
   return {
       {"link", s.link},
       {"healthy", s.healthy},
@@ -118,6 +121,7 @@ json to_json(const hub_status& s) {
       {"held_rows", s.held_rows},
       {"stopped_tables", s.stopped_tables},
       {"clocks", std::move(clocks)},
+      {"copies", std::move(copies)},
       {"lanes", {{"home_to_spoke", to_json(s.home_to_spoke)}, {"spoke_to_home", to_json(s.spoke_to_home)}}},
   };
 }
@@ -149,6 +153,19 @@ hub_status decode_hub_status(std::string_view text) {
     read_member(*clocks, "limit_us", c.limit_us);
     read_member(*clocks, "age_s", c.age_s);
   }
+  if (const auto copies = document.find("copies"); copies != document.end() && copies->is_array())
+    for (const auto& copy : *copies) {
+      if (!copy.is_object()) continue;
+      copy_status& c = s.copies.emplace_back();
+      std::string from;
+      read_member(copy, "table", c.table);
+      read_member(copy, "from", from);
+      c.from = from == name(side::spoke) ? side::spoke : side::home;
+      read_member(copy, "rows", c.rows);
+      read_member(copy, "estimated", c.estimated);
+      if (const auto rate = copy.find("rows_per_s"); rate != copy.end() && rate->is_number()) c.rows_per_s = rate->get<double>();
+      read_member(copy, "done", c.done);
+    }
   s.home_to_spoke.from = side::home;
   s.spoke_to_home.from = side::spoke;
   read_lane(document["lanes"], "home_to_spoke", s.home_to_spoke);

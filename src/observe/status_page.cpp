@@ -92,6 +92,7 @@ async function refresh() {
     by_id('facts').textContent = 'up ' + lag(now.uptime_s * 1000) + ' · epoch ' + now.epoch + ' · restarts ' + now.restarts + ' · rows held ' + count(now.held_rows)
       + (now.stopped_tables.length ? ' · stopped: ' + now.stopped_tables.join(', ') : '')
       + (now.clocks ? ' · clocks ' + (now.clocks.offset_us / 1000).toFixed(1) + ' ms apart' + (now.clocks.beyond_limit ? ', beyond the limit' : '') : '');
+    for (const c of now.copies) if (!c.done) by_id('facts').textContent += ' · copying ' + c.table + ': ' + count(c.rows) + ' of about ' + count(c.estimated) + ' rows';
     const failure = by_id('failure');
     failure.hidden = !now.failure;
     if (now.failure) failure.textContent = now.failure.text + ' (' + now.failure.code + '). ' + now.failure.advice;

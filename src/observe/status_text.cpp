@@ -71,11 +71,24 @@ std::string status_text(const hub_status& now, const hub_status* before, double 
   line("unacknowledged writes", grouped(a.index_entries), grouped(b.index_entries));
   if (now.held_rows) out += fmt::format("\n  {} rows wait in duet.held\n", grouped(now.held_rows));
   for (const auto& table : now.stopped_tables) out += fmt::format("  table {} is stopped: its changes wait in duet.held\n", printable(table));
+  if (!now.copies.empty()) out += '\n';
+  for (const copy_status& c : now.copies) out += "  " + printable(copy_text(c)) + '\n';
   if (!now.clocks) return out;
   out += fmt::format("\n  {}, measured {} ago\n", clocks_text(*now.clocks), human_duration_ms(now.clocks->age_s * 1000));
   if (now.clocks->beyond_limit())
     out += fmt::format("  warning: that is more than conflicts.clock_offset_limit ({} ms); set the servers' clocks right\n", now.clocks->limit_us / 1000);
   return out;
+}
+
+std::string copy_text(const copy_status& c) {
+  if (c.done) return fmt::format("{}: copied from {}, {} rows", c.table, name(c.from), grouped(c.rows));
+  if (c.rows == 0 && c.rows_per_s == 0) return fmt::format("{}: waits for its copy from {}", c.table, name(c.from));
+  std::string text = fmt::format("{}: {} of about {} rows copied from {}", c.table, grouped(c.rows), grouped(c.estimated), name(c.from));
+  if (c.rows_per_s < 1) return text;
+  text += fmt::format(", {}/s", grouped(static_cast<std::uint64_t>(c.rows_per_s)));
+  if (c.estimated > c.rows)
+    text += fmt::format(", {} left", human_duration_ms(static_cast<std::int64_t>(static_cast<double>(c.estimated - c.rows) / c.rows_per_s * 1000)));
+  return text;
 }
 
 std::string clocks_text(const clock_comparison& c) {
@@ -126,7 +139,10 @@ std::string progress_line(const hub_status& before, const hub_status& now, doubl
     return done(was) != done(is) || was.lag_ms != is.lag_ms || was.rows.refreshes != is.rows.refreshes;
   };
   if (!moved(before.home_to_spoke, now.home_to_spoke) && !moved(before.spoke_to_home, now.spoke_to_home)) return {};
-  return lane(before.home_to_spoke, now.home_to_spoke) + "; " + lane(before.spoke_to_home, now.spoke_to_home);
+  std::string text = lane(before.home_to_spoke, now.home_to_spoke) + "; " + lane(before.spoke_to_home, now.spoke_to_home);
+  for (const copy_status& c : now.copies)
+    if (c.rows_per_s > 0) text += "; " + copy_text(c);
+  return text;
 }
 
 std::string findings_text(const std::vector<finding_group>& groups, bool terse, bool color) {

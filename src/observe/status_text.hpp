@@ -22,6 +22,8 @@ std::string site_text(side which, const site_status&, const site&, const std::op
 
 // The log's line about what has moved since `before`; empty: nothing has.
 // "the spoke's clock is 0.3 ms ahead of home's, to within 0.1 ms"
+// "public.customer: 120,000 of about 2,000,000 rows copied from home, 85,000/s, 22 s left"
+std::string copy_text(const copy_status&);
 std::string clocks_text(const clock_comparison&);
 
 std::string progress_line(const hub_status& before, const hub_status& now, double seconds);

@@ -130,9 +130,25 @@ void applier::consume(change_block* block) {
   }
 }
 
+void applier::copy(copying* c) {
+  copying_ = c;
+  if (!c) return;
+  for (const table_pair& t : mapping_.tables) {
+    not_begun_.push_back(c->not_begun(t.id));
+    being_copied_.push_back(c->pending(t.id));
+  }
+}
+
 void applier::take_begin(const transaction_begin& b) {
   assert(!in_transaction_);
   in_transaction_ = true;
+  if ((copied_table_ = b.copied_table)) {
+    not_begun_[copied_table_ - 1] = false;
+    origins_.push_back({b.position, b.seen, 0, true});
+    current_ = &origins_.back();
+    if (b.position.value <= link_.careful_until[static_cast<int>(to_)]) careful_ = true;
+    return;
+  }
   skipping_ = b.position <= done_;
   if (!found_last_) {
     // The log must still hold the transaction that the control row names; another one in its place is another history.
@@ -203,6 +219,10 @@ void applier::take_change(const change_record& c) {
   ++taken_.read;
   if (oldest_waiting_us_.load(std::memory_order_relaxed) == 0) oldest_waiting_us_ = current_->commit_time_us;
   const table_pair& table = mapping_.tables[c.table];
+  if (!not_begun_.empty() && not_begun_[c.table]) {  // its copy is made later, and has it
+    ++taken_.filtered;
+    return;
+  }
   if (c.op == operation::truncate) {
     if (table.deletes_of(from_).does == delete_action::ignore) {
       ++taken_.deletes_ignored;
@@ -305,6 +325,14 @@ void applier::take_end(const transaction_end& e) {
     skipping_ = false;
     return;
   }
+  if (copied_table_) {
+    const auto table = static_cast<std::uint16_t>(copied_table_ - 1);
+    std::erase_if(copied_, [&](const auto& c) { return c.first == table; });
+    copied_.emplace_back(table, copying_->taken());
+    if (copied_.back().second.done) being_copied_[table] = false;
+    copied_table_ = 0;
+    return;
+  }
   origins_.back().seen = e.seen;
   for (; refreshes_planned_ < refreshes_.size(); ++refreshes_planned_)
     plan(*reinterpret_cast<const change_record*>(refreshes_[refreshes_planned_].get()));
@@ -345,7 +373,7 @@ void applier::finish_batch() { write_batch(true); }
 void applier::flush_part() { write_batch(false); }
 
 void applier::write_batch(bool whole) {
-  if (planner_.empty() && holds_.empty() && !open_) {  // nothing of it concerns the target
+  if (planner_.empty() && holds_.empty() && copied_.empty() && !open_) {  // nothing of it concerns the target
     if (whole) {
       after_taking();
       release_blocks(block_ != nullptr);
@@ -363,6 +391,7 @@ void applier::write_batch(bool whole) {
       if (whole) {
         put_back_until(seen_);
         send_refreshes();
+        for (const auto& [table, copy] : copied_) target_.store_copy(mapping_.tables[table], copy);
         const control_row final = streamed_ ? [&] { auto c = next_control(); c.counter = streamed.counter; return c; }() : given_;
         target_.commit(final);
         after_commit(final);
@@ -480,6 +509,8 @@ void applier::after_commit(const control_row& final) {
   last_commit_ = clock::now();
   planner_.clear();
   holds_.clear();
+  if (!copied_.empty()) copying_->stored(copied_);
+  copied_.clear();
   answer_owed_ = false;
   link_.put_back.done(to_ == side::home ? final.floor : log_position{});
   after_taking();

@@ -33,6 +33,7 @@
 #include "pipeline/change_ring.hpp"
 #include "pipeline/held_keys.hpp"
 #include "pipeline/planner.hpp"
+#include "pipeline/copying.hpp"
 #include "pipeline/put_backs.hpp"
 
 namespace duet::pipeline {
@@ -72,6 +73,9 @@ class applier {
 
   // At home: where the spoke's own values are looked up. Null: it owns no column.
   void look_up_at(target* owner) { owner_ = owner; }
+
+  // The first copy of tables of the side read; outlives the applier.
+  void copy(copying*);
 
   // Applies until stop is requested and what has been read is written, or `drain_limit` has passed. Drained, it leaves the
   // control row up to date, so that the next start reads little again.
@@ -175,6 +179,7 @@ class applier {
   void write_refresh(const planned_row&, const table_pair&, const owned_row& current);
   void log_entry(conflict_entry&);
   void log_conflict(const planned_row&, const table_pair&, const conflict::decision&, const owned_row& was, const owned_row& is);
+  bool is_being_copied(const table_pair& t) const { return !being_copied_.empty() && being_copied_[t.id]; }
   void log_drift(const planned_row&, const table_pair&, const char* type, const owned_row& found, const char* result, bool expected = false);
   void hold(const held_change&);
   void announce_hold(std::uint64_t token, std::uint16_t table);
@@ -236,6 +241,12 @@ class applier {
   std::unordered_set<std::uint64_t> batch_held_;   // keys of holds_: later changes of the batch wait behind them
   bool open_ = false, streamed_ = false, careful_ = false;
   control_row given_;                   // what begin() was told
+
+  // first copies
+  copying* copying_ = nullptr;
+  std::vector<bool> not_begun_, being_copied_;  // by table; empty: none is copied
+  std::uint64_t copied_table_ = 0;      // 1 + table of the rows under way; 0: they are a transaction's
+  std::vector<std::pair<std::uint16_t, table_copy>> copied_;  // how far, with the rows of this batch; the last one of each table
 
   // of this attempt, taken back if it fails
   lane_counters attempt_;

@@ -379,11 +379,11 @@ void applier::log_drift(const planned_row& row, const table_pair& table, const c
   e.spoke_row = to_ == side::home ? incoming : here;
   (to_ == side::home ? e.spoke_position : e.home_position) = row.from->position;
   (to_ == side::home ? e.spoke_time_us : e.home_time_us) = row.from->commit_time_us;
-  e.rule = expected ? "deletes" : "drift";
+  e.rule = row.from->copied ? "initial" : expected ? "deletes" : "drift";
   e.winner = name(from_);
   e.result = result;
   log_entry(e);
-  if (!expected) ++attempt_.drift;
+  if (!expected && !row.from->copied) ++attempt_.drift;
 }
 
 // No local write meets the change. Where the row is still not what the log says it was, in columns that no local write
@@ -417,10 +417,11 @@ void applier::write_by_force(const run& shape, const planned_row& row, const own
           log_drift(row, table, "update_origin_differs", current, "the changed columns were written");
         write_some(row, table, shape.columns, shape.deltas);
       } else if (const auto all = present_columns(table, r.after); all.size() < table.columns.size()) {
+        if (is_being_copied(table)) break;  // the copy comes to it
         return hold({row.change, row.from, "the row is not there, and the log does not carry all of its columns", {}});
       } else {
         write_one(table, operation::insert, nullptr, r.after, all);
-        if (!table.keeps_deleted(to_)) log_drift(row, table, "update_missing", current, "inserted, since it was not there");
+        if (!table.keeps_deleted(to_) && !is_being_copied(table)) log_drift(row, table, "update_missing", current, "inserted, since it was not there");
       }
       break;
     case operation::remove:
@@ -428,7 +429,7 @@ void applier::write_by_force(const run& shape, const planned_row& row, const own
         if (!same(current, r.before, guard)) log_drift(row, table, "delete_origin_differs", current, "deleted");
         write_one(table, operation::remove, r.before, nullptr, {});
       } else {
-        if (!table.keeps_deleted(to_)) log_drift(row, table, "delete_missing", current, "nothing to delete");
+        if (!table.keeps_deleted(to_) && !is_being_copied(table)) log_drift(row, table, "delete_missing", current, "nothing to delete");
       }
       break;
     case operation::truncate:

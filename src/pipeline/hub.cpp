@@ -141,6 +141,7 @@ void hub::state::stop(bool drain) {
       l->applying->give_up();
       l->other_side->interrupt();
       if (l->owner) l->owner->interrupt();
+      if (l->first_copy) l->first_copy->interrupt();
     }
     for (auto& t : now->appliers) t.request_stop();
   }
@@ -176,6 +177,7 @@ void hub::state::drain(lane& down, lane& up) {
   for (lane* l : {&down, &up}) {
     if (until(clock::now() + last_read_limit, [&] { return l->reading->left(); })) l->log->finish(releasable(*l, l == &down ? up : down));
     else l->log->interrupt();
+    if (l->first_copy) l->first_copy->interrupt();
   }
 }
 
@@ -271,6 +273,10 @@ hub_status hub::status() const {
   for (const table_pair& t : s.map.tables)
     if (s.now && s.link.stopped_tables[t.id]) out.stopped_tables.push_back(pipeline::table_name(t));
   if (s.beside) out.clocks = s.beside->clocks();
+  if (s.now)
+    for (const lane* l : {&s.now->both->home_to_spoke, &s.now->both->spoke_to_home})
+      if (l->first_copy)
+        for (copy_status& c : l->first_copy->status()) out.copies.push_back(std::move(c));
   fill(out.home_to_spoke, side::home, s.before[0], s.now ? &s.now->both->home_to_spoke : nullptr, s.home_site.get());
   fill(out.spoke_to_home, side::spoke, s.before[1], s.now ? &s.now->both->spoke_to_home : nullptr, s.spoke_site.get());
   return out;

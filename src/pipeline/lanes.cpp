@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "duet/failure.hpp"
+#include "pipeline/images.hpp"
 
 namespace duet::pipeline {
 namespace {
@@ -14,6 +15,24 @@ bool same_identity(const control_row& c, const std::string& source, const std::s
 failure other_history(std::string what) { return failure(failure_kind::history_changed, std::move(what)); }
 
 }  // namespace
+
+// What is left to be copied. A copy that is new is begun: the table that it fills must be empty.
+std::unique_ptr<copying> begin_copies(const mapping& map, lane& l, const side_factory& from) {
+  const std::vector<std::uint16_t> wanted = copy_order(map, l.from);
+  if (wanted.empty()) return nullptr;
+  const auto of = [&](std::uint16_t t) { return table_name(map.tables[t]); };
+  std::vector<table_copy> known = l.other_side->load_copies();
+  for (const std::uint16_t t : wanted) {
+    if (std::any_of(known.begin(), known.end(), [&](const table_copy& c) { return c.table == of(t); })) continue;
+    if (!l.other_side->start_copy(map.tables[t]))
+      throw failure(failure_kind::configuration, of(t) + " can't be copied from " + std::string(name(l.from)) + ": the table at " + std::string(name(other(l.from))) + " has rows", {},
+                    "empty it, or take `initial` out if both sides are equal");
+    known.push_back({of(t), {}, 0, false});
+  }
+  if (std::all_of(known.begin(), known.end(), [](const table_copy& c) { return c.done; })) return nullptr;
+  if (!from.make_row_reader) throw failure(failure_kind::internal, "nothing can be copied from " + std::string(name(l.from)));
+  return std::make_unique<copying>(map, l.from, from.make_row_reader(), known);
+}
 
 std::unique_ptr<lanes> open_lanes(const config& cfg, const mapping& map, link_state& link, site& home_site, site& spoke_site,
                                   const side_factory& home, const side_factory& spoke, bool take_over,
@@ -73,6 +92,11 @@ std::unique_ptr<lanes> open_lanes(const config& cfg, const mapping& map, link_st
   up.applying = std::make_unique<applier>(side::home, *up.other_side, map, cfg, up.ring, down.local_writes, link, at_home, held_at_home,
                                           follow(down), decisions_from);
   up.applying->look_up_at(up.owner.get());
+  for (lane* l : {&down, &up}) {
+    l->first_copy = begin_copies(map, *l, l == &down ? home : spoke);
+    l->reading->copy(l->first_copy.get());
+    l->applying->copy(l->first_copy.get());
+  }
   return both;
 }
 

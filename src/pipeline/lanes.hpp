@@ -21,6 +21,7 @@ struct lane {
   std::unique_ptr<target> owner;  // a second session at `from`, to look up values that `from` owns; only where it owns any
   causality::write_index local_writes;  // of `from`
   change_ring ring;
+  std::unique_ptr<copying> first_copy;  // of tables of `from`; null: there is none to be made
   std::unique_ptr<reader> reading;
   std::unique_ptr<applier> applying;
 };

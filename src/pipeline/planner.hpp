@@ -19,6 +19,7 @@ namespace duet::pipeline {
 struct origin {
   log_position position, seen;
   std::int64_t commit_time_us = 0;
+  bool copied = false;  // no transaction: rows of a first copy
 };
 
 struct planned_row {

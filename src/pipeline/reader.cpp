@@ -9,6 +9,8 @@ namespace duet::pipeline {
 using namespace std::chrono_literals;
 
 namespace {
+using clock = std::chrono::steady_clock;
+
 struct stopping {};  // leaves the source from within its writer
 
 bool same_cells(const change_record& r) {
@@ -46,11 +48,42 @@ void reader::run(std::stop_token stop, const std::function<log_position()>& rele
   try {
     while (!stop.stop_requested()) {
       source_.release(released());
-      step(50ms);
+      copy_some();
+      step(copying_ && !copying_->finished() ? 1ms : 50ms);
     }
   } catch (const stopping&) {
   }
   left_.store(true, std::memory_order_release);
+}
+
+// The next rows of a first copy, if the applier has not enough to do. While they are locked the log is read to where it ended
+// then: they are put into the stream there, and nothing that is read meanwhile can be about them.
+void reader::copy_some() {
+  if (!copying_ || copying_->finished() || ring_.queued() > ring_.blocks() / 4 || clock::now() < copy_again_ || writer_.in_transaction()) return;
+  const auto later = [&](std::chrono::milliseconds pause) { copy_again_ = clock::now() + pause; };
+  if (behind_ && !read_up_to(copying_->log_end(), 1s)) return later(100ms);
+  behind_ = false;
+  if (!copying_->lock()) return later(20ms);
+  const log_position end = copying_->log_end();
+  const bool read = read_up_to(end, copying::lock_max);
+  copying_->release();
+  if (!read) {
+    behind_ = true;
+    return copying_->forget();
+  }
+  copying_->write(writer_, end);
+  unflushed_ = true;
+}
+
+// Reads on until this place has been passed, between two transactions. False: not in time, or stopping.
+bool reader::read_up_to(log_position place, std::chrono::milliseconds limit) {
+  const auto deadline = clock::now() + limit;
+  local_writes_.want(place);
+  while (source_.read_up_to() < place || writer_.in_transaction()) {
+    if (stop_.stop_requested() || clock::now() > deadline) return false;
+    step(1ms);
+  }
+  return true;
 }
 
 change_block& reader::next(change_block* full) {
@@ -89,6 +122,7 @@ void reader::stamp(change_block& block) {
         auto& b = static_cast<transaction_begin&>(*r);
         transaction_position_ = b.position;
         transaction_time_us_ = b.commit_time_us;
+        transaction_is_copy_ = b.copied_table != 0;
         b.seen = seen_;
         break;
       }
@@ -169,6 +203,10 @@ void reader::stamp_change(change_record& r) {
   if (!r.has_before) r.token_before = r.token;
   if (r.op == operation::refresh) r.token = r.token_before;  // of a row that is there the key is in both images
   r.unchanged = r.op == operation::update && same_cells(r);
+  if (transaction_is_copy_) {  // no write of anyone
+    r.fields = table.policy.all();
+    return;
+  }
 
   if (table.direction != flow::both || r.unchanged) return;
   causality::write_index::entry e{.token = r.token, .position = transaction_position_};

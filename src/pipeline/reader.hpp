@@ -16,6 +16,7 @@
 #include "duet/mapping.hpp"
 #include "duet/source.hpp"
 #include "pipeline/change_ring.hpp"
+#include "pipeline/copying.hpp"
 #include "pipeline/held_keys.hpp"
 #include "pipeline/put_backs.hpp"
 
@@ -34,6 +35,9 @@ class reader : private block_supply {
  public:
   reader(side from, source&, const mapping&, causality::write_index& local_writes, change_ring&, held_keys&, put_backs&, reader_start);
 
+  // This side's tables are copied first; outlives the reader.
+  void copy(copying* c) { copying_ = c; }
+
   // One step of run(), between start() and the end: what has arrived, on to the applier. False: nothing had arrived.
   void start();
   bool step(std::chrono::milliseconds wait);
@@ -47,6 +51,8 @@ class reader : private block_supply {
  private:
   change_block& next(change_block* full) override;
   void stamp(change_block&);
+  void copy_some();
+  bool read_up_to(log_position, std::chrono::milliseconds limit);
   void stamp_change(change_record&);
   void notice_a_decision(const transaction_end&) const;
   field_set touched(const table_pair&, const change_record&) const;
@@ -67,9 +73,13 @@ class reader : private block_supply {
   const std::atomic<std::uint64_t>* counter_;
   log_position transaction_position_;          // of the transaction that the current record belongs to
   std::int64_t transaction_time_us_ = 0;
+  bool transaction_is_copy_ = false;
   std::vector<causality::write_index::entry> entries_;
   base::arena scratch_;
   bool unflushed_ = false;
+  copying* copying_ = nullptr;
+  bool behind_ = true;                         // perhaps: rows are not locked before the log's end has been read
+  std::chrono::steady_clock::time_point copy_again_{};
   std::atomic<std::uint64_t> told_seen_;
   std::atomic<bool> left_{false};
 };

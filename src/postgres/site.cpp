@@ -356,7 +356,7 @@ void site::check_tables(const mapping& m, findings& all) {
     const result_handle rights = connections_->ask(
         "SELECT has_table_privilege(c.oid, 'SELECT'), has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE')"
         " AND has_table_privilege(c.oid, 'DELETE'), has_table_privilege(c.oid, 'TRUNCATE'), row_security_active(c.oid),"
-        " pg_has_role(c.relowner, 'USAGE'), has_schema_privilege(n.oid, 'USAGE'), current_user"
+        " pg_has_role(c.relowner, 'USAGE'), has_schema_privilege(n.oid, 'USAGE'), current_user, has_table_privilege(c.oid, 'UPDATE')"
         " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2",
         {t.schema, t.name}, "reading privileges on " + dotted(t));
     if (PQntuples(rights.get()) == 0) {
@@ -366,10 +366,11 @@ void site::check_tables(const mapping& m, findings& all) {
     auto may = [&](int i) { return is_true(field(rights.get(), 0, i)); };
     const std::string role = quote_identifier(field(rights.get(), 0, 6));
     const bool writes = pair.flows_from(side::spoke);
-    if (!may(5) || !may(0) || (writes && !may(1)) || (writes && pair.direction == flow::spoke_to_home && !may(2)))
+    const bool locks = pair.copied_from == side::home;  // its rows, while they are read for the copy
+    if (!may(5) || !may(0) || (locks && !may(7)) || (writes && !may(1)) || (writes && pair.direction == flow::spoke_to_home && !may(2)))
       report.refuse("table_privileges", "the role lacks privileges on the table",
                     "GRANT USAGE ON SCHEMA " + quote_identifier(t.schema) + " TO " + role + "; GRANT SELECT" +
-                        (writes ? ", INSERT, UPDATE, DELETE, TRUNCATE" : "") + " ON " + table + " TO " + role + ";");
+                        (writes ? ", INSERT, UPDATE, DELETE, TRUNCATE" : locks ? ", UPDATE" : "") + " ON " + table + " TO " + role + ";");
     if (may(3))
       report.refuse("row_security", "row-level security hides rows of the table from the role",
                     "ALTER ROLE " + role + " BYPASSRLS;");
@@ -381,6 +382,8 @@ void site::check_tables(const mapping& m, findings& all) {
         report.warn("table_owner", "the role does not own the table and so can't publish it: a DBA must run what "
                                    "`duet setup --print` shows");
     }
+    if (pair.copied_from == side::spoke && may(0) && connections_->ask_whether("SELECT EXISTS (SELECT FROM " + table + ")", {}, "looking at " + dotted(t)) && !copy_is_begun(t))
+      report.refuse("copy_target", "the table has rows: only an empty one can be filled from the spoke", "empty it, or take `initial` out if both sides are equal");
     if (all.size() == before) report.ok("table", "ready");
   }
 
@@ -389,6 +392,11 @@ void site::check_tables(const mapping& m, findings& all) {
       !publishes_all(m))
     reporter(all, "home").warn("publication_content", "publication " + object_name_ + " does not have exactly the configured tables",
                                "duet setup");
+}
+
+bool site::copy_is_begun(const table_schema& t) {
+  return connections_->ask_whether("SELECT to_regclass('duet.first_copy') IS NOT NULL", {}, "looking at schema duet") &&
+         connections_->ask_whether("SELECT EXISTS (SELECT FROM duet.first_copy WHERE link = $1 AND table_name = $2)", {link_, dotted(t)}, "reading duet.first_copy");
 }
 
 void site::check_set_up(findings& all) {
@@ -449,6 +457,9 @@ std::vector<std::string> site::what_is_missing() {
           " AND NOT attisdropped)",
           {}, "looking at schema duet"))
     statements.push_back("ALTER TABLE duet.conflict_log ADD COLUMN IF NOT EXISTS clock_offset_us bigint");
+  if (!connections_->ask_whether("SELECT to_regclass('duet.first_copy') IS NOT NULL", {}, "looking at schema duet"))
+    for (std::string& sql : split_statements(sql::postgres::bookkeeping))
+      if (sql.find("duet.first_copy") != std::string::npos) statements.push_back(std::move(sql));
   return statements;
 }
 
@@ -500,7 +511,7 @@ std::vector<std::string> site::setup_statements(const mapping& m, bool for_dba) 
   const std::string role = quote_identifier(at_.user.empty() ? PQuser(connections_->general()) : at_.user);
   statements.push_back("ALTER ROLE " + role + " REPLICATION");
   statements.push_back("GRANT USAGE ON SCHEMA duet TO " + role);
-  statements.push_back("GRANT SELECT, INSERT, UPDATE, DELETE ON duet.control, duet.conflict_log, duet.held TO " + role);
+  statements.push_back("GRANT SELECT, INSERT, UPDATE, DELETE ON duet.control, duet.conflict_log, duet.held, duet.first_copy TO " + role);
   statements.push_back("GRANT EXECUTE ON FUNCTION pg_catalog.pg_replication_origin_session_setup(text),"
                        " pg_catalog.pg_replication_origin_xact_setup(pg_lsn, timestamptz) TO " + role);
   std::vector<std::string> schemas;
@@ -510,7 +521,7 @@ std::vector<std::string> site::setup_statements(const mapping& m, bool for_dba) 
       statements.push_back("GRANT USAGE ON SCHEMA " + quote_identifier(pair.home.schema) + " TO " + role);
     }
     statements.push_back(std::string("GRANT SELECT") +
-                         (pair.flows_from(side::spoke) ? ", INSERT, UPDATE, DELETE, TRUNCATE" : "") + " ON " +
+                         (pair.flows_from(side::spoke) ? ", INSERT, UPDATE, DELETE, TRUNCATE" : pair.copied_from == side::home ? ", UPDATE" : "") + " ON " +
                          qualified_name(pair.home.schema, pair.home.name) + " TO " + role);
   }
   return statements;
@@ -558,6 +569,7 @@ std::vector<std::string> site::teardown_statements() {
       "DO $duet$ BEGIN\n"
       "  IF to_regclass('duet.held') IS NOT NULL THEN DELETE FROM duet.held WHERE link = " + link + "; END IF;\n"
       "  IF to_regclass('duet.conflict_log') IS NOT NULL THEN DELETE FROM duet.conflict_log WHERE link = " + link + "; END IF;\n"
+      "  IF to_regclass('duet.first_copy') IS NOT NULL THEN DELETE FROM duet.first_copy WHERE link = " + link + "; END IF;\n"
       "  IF to_regclass('duet.control') IS NOT NULL THEN\n"
       "    DELETE FROM duet.control WHERE link = " + link + ";\n"
       "    IF NOT EXISTS (SELECT FROM duet.control) THEN DROP SCHEMA duet CASCADE; END IF;\n"

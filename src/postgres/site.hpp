@@ -52,6 +52,7 @@ class site final : public duet::site {
   bool publishes_all(const mapping&);
   std::vector<std::string> published();
   bool has_bookkeeping();
+  bool copy_is_begun(const table_schema&);
   std::vector<std::string> what_is_missing();
 
   const endpoint at_;

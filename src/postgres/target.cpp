@@ -53,6 +53,9 @@ void target::emit_refresh(const table_pair& table, row_view key, const owned_row
 void target::log_conflict(const conflict_entry& entry) { opened().log_conflict(entry); }
 void target::hold(const held_entry& entry) { opened().hold(entry); }
 void target::release_held(std::uint64_t token) { opened().release_held(token); }
+std::vector<table_copy> target::load_copies() { return opened().load_copies(); }
+bool target::start_copy(const table_pair& table) { return opened().start_copy(table); }
+void target::store_copy(const table_pair& table, const table_copy& copy) { opened().store_copy(table, copy); }
 void target::savepoint() { opened().savepoint(); }
 void target::rollback_to_savepoint() { opened().rollback_to_savepoint(); }
 void target::commit(const control_row& final) { opened().commit(final); }

@@ -677,6 +677,55 @@ void target::session::release_held(std::uint64_t token) {
   collect();
 }
 
+std::vector<table_copy> target::session::load_copies() {
+  const parameter parameters[] = {text(link_)};
+  pipeline_->send_sql("SELECT table_name, copied_to, copied_rows, done FROM duet.first_copy WHERE link = $1", parameters, tag::rows, 0,
+                      "reading duet.first_copy");
+  result_handle answer;
+  collect([&](const target_pipeline::answer& a) {
+    if (a.tag == tag::rows) answer = std::move(a.result);
+  });
+  std::vector<table_copy> all;
+  for (int i = 0, n = PQntuples(answer.get()); i < n; ++i)
+    all.push_back({std::string(field(answer.get(), i, 0)), std::string(field(answer.get(), i, 1)), parse_bigint(answer.get(), i, 2),
+                   field(answer.get(), i, 3) == "t"});
+  return all;
+}
+
+bool target::session::start_copy(const table_pair& table) {
+  if (in_transaction_) throw failure(failure_kind::internal, "a first copy was to be started inside a transaction");
+  const std::string name = table_name(table);
+  const std::string sql = "INSERT INTO duet.first_copy (link, table_name) SELECT $1, $2 WHERE NOT EXISTS (SELECT FROM " +
+                          qualified_name(table.home.schema, table.home.name) + ") RETURNING 1";
+  const parameter parameters[] = {text(link_), text(name)};
+  pipeline_->send_sql(sql.c_str(), parameters, tag::rows, 0, "starting a first copy at home");
+  bool started = false;
+  collect([&](const target_pipeline::answer& a) { started |= a.tag == tag::rows && PQntuples(a.result.get()) == 1; });
+  return started;
+}
+
+void target::session::store_copy(const table_pair& table, const table_copy& copy) {
+  require_transaction();
+  const binary_int8 rows(copy.rows);
+  const parameter parameters[] = {text(link_), text(copy.table), text(copy.cursor), rows.as_parameter(), text(copy.done ? "t" : "f")};
+  pipeline_->send_sql(
+      "UPDATE duet.first_copy SET copied_to = $3, copied_rows = $4, done = $5, changed_at = pg_catalog.clock_timestamp()"
+      " WHERE link = $1 AND table_name = $2",
+      parameters, tag::other, 0, "writing duet.first_copy");
+  const std::string name = qualified_name(table.home.schema, table.home.name);
+  std::vector<std::string> raised;
+  for (const std::uint16_t k : table.key) {
+    const column& c = table.columns[k].home;
+    if (!copy.done || c.type.kind != value_kind::integer) continue;
+    raised.push_back("SELECT pg_catalog.setval(s.sequence, s.top) FROM (SELECT pg_catalog.pg_get_serial_sequence(" + quote_literal(name) + ", " +
+                     quote_literal(c.name) + ")::pg_catalog.regclass AS sequence, (SELECT max(" + quote_identifier(c.name) + ") FROM " + name +
+                     ") AS top) s WHERE s.sequence IS NOT NULL AND pg_catalog.has_sequence_privilege(s.sequence, 'SELECT, UPDATE')"
+                     " AND s.top > coalesce(pg_catalog.pg_sequence_last_value(s.sequence), 0)");
+  }
+  for (const std::string& sql : raised) pipeline_->send_sql(sql.c_str(), {}, tag::other, 0, "raising a sequence at home");
+  collect();
+}
+
 void target::session::commit(const control_row& final) {
   require_transaction();
   if (final != given_) send_control(given_, final);

@@ -32,6 +32,9 @@ class target::session {
   void log_conflict(const conflict_entry&);
   void hold(const held_entry&);
   void release_held(std::uint64_t token);
+  std::vector<table_copy> load_copies();
+  bool start_copy(const table_pair&);
+  void store_copy(const table_pair&, const table_copy&);
   void savepoint();
   void rollback_to_savepoint();
   void commit(const control_row& final);

@@ -96,6 +96,7 @@ class binder {
       if (!is_wildcard(rule)) claim_names(rule);
     for (const auto& rule : config_.tables) is_wildcard(rule) ? bind_all(rule) : bind_one(rule);
     find_parents();
+    check_copy_order();
     return std::move(out_);
   }
 
@@ -201,6 +202,7 @@ class binder {
     if (ok_ && both) bind_policy(rule, pair);
     bind_deletes(rule, pair);
     pair.held_limit = rule.held_limit.value_or(config_.held_limit);
+    if (rule.copied_from) bind_copy(rule, pair);
     if (!ok_) return;
     pair_unique_indexes(rule, pair);
     std::string deletes;
@@ -575,6 +577,34 @@ class binder {
         continue;
       }
       out.cleared = c->nullable && synced == pair.columns.end();
+    }
+  }
+
+  // The copy reads the table in the order of its key, and goes on behind the last one.
+  void bind_copy(const table_rule& rule, table_pair& pair) {
+    pair.copied_from = rule.copied_from;
+    for (const std::uint16_t k : pair.key) {
+      const column& c = pair.columns[k].spoke;
+      if (*rule.copied_from == side::spoke && (c.type.kind == value_kind::enumeration || c.type.kind == value_kind::set))
+        refuse("copy_key", rule.at.line, full_name(pair.home) + " can't be copied from the spoke: its key column " + c.name + " is " + type_name(c),
+               "copy it by other means, and take `initial` out");
+    }
+  }
+
+  // A table's rows come after those that they refer to.
+  void check_copy_order() {
+    for (const table_pair& pair : out_.tables) {
+      if (!pair.copied_from) continue;
+      std::set<std::uint16_t> above;
+      std::vector<std::uint16_t> left = pair.parents;
+      while (!left.empty()) {
+        const std::uint16_t t = left.back();
+        left.pop_back();
+        if (above.insert(t).second) left.insert(left.end(), out_.tables[t].parents.begin(), out_.tables[t].parents.end());
+      }
+      if (above.contains(pair.id))
+        refuse("copy_cycle", rule_of_[pair.id]->at.line, full_name(pair.home) + " refers to itself by foreign keys: a copy in the order of keys would have children before their parents",
+               "copy it by other means, and take `initial` out");
     }
   }
 

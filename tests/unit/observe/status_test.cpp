@@ -23,6 +23,9 @@ hub_status busy_hub() {
   s.restarts = 1;
   s.uptime_s = 192;
   s.held_rows = 2;
+  s.copies = {{.table = "public.item", .from = side::spoke, .rows = 5000, .estimated = 20000, .rows_per_s = 2500},
+              {.table = "public.sale", .from = side::spoke},
+              {.table = "public.shop", .from = side::home, .rows = 7, .estimated = 7, .done = true}};
   s.home_to_spoke.from = side::home;
   s.home_to_spoke.rows = {.read = 100, .applied = 60, .unchanged = 5, .echoes = 20, .filtered = 4, .held_back = 3, .conflicts_lost = 1, .held = 2};
   s.home_to_spoke.rows.drift = 6;
@@ -61,6 +64,17 @@ TEST(status_json, survives_the_way_to_text_and_back) {
   EXPECT_EQ(got.home_to_spoke.read.value, UINT64_MAX);
   EXPECT_EQ(got.spoke_to_home.spill_bytes, 1u << 20);
   EXPECT_EQ(got.spoke_to_home.from, side::spoke);
+}
+
+TEST(status, tells_how_far_first_copies_are) {
+  const std::string text = status_text(busy_hub(), nullptr, 0);
+  EXPECT_THAT(text, HasSubstr("public.item: 5,000 of about 20,000 rows copied from spoke, 2,500/s, 6.0 s left\n"));
+  EXPECT_THAT(text, HasSubstr("public.sale: waits for its copy from spoke\n"));
+  EXPECT_THAT(text, HasSubstr("public.shop: copied from home, 7 rows\n"));
+  EXPECT_THAT(encode_metrics(busy_hub()), HasSubstr("duet_copied_rows{link=\"shop\",table=\"public.item\",from=\"spoke\"} 5000"));
+  hub_status later = busy_hub();
+  later.home_to_spoke.rows.applied += 10;
+  EXPECT_THAT(progress_line(busy_hub(), later, 10), HasSubstr("; public.item: 5,000 of about 20,000 rows"));
 }
 
 TEST(status, tells_of_stopped_tables_and_of_clocks_that_are_too_far_apart) {

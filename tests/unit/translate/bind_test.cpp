@@ -397,6 +397,22 @@ TEST_F(binding, merges_unique_indexes_of_both_sides) {
   EXPECT_THAT(m.tables[0].unique, ElementsAre(ElementsAre(2), ElementsAre(3, 2), ElementsAre(1)));
 }
 
+TEST_F(binding, refuses_to_copy_what_has_no_order) {
+  const auto t = [](const char* schema, const char* name) {
+    return table_maker(schema, name).column("id", integer_type(32)).key({0});
+  };
+  home_ = {t("public", "a").refers_to("public", "b"), t("public", "b").refers_to("public", "a"), t("public", "c").refers_to("public", "tree"), t("public", "tree").refers_to("public", "tree")};
+  spoke_ = {t("shop", "a"), t("shop", "b"), t("shop", "c"), t("shop", "tree")};
+  for (const char* name : {"public.a", "public.b", "public.c", "public.tree"}) rule(name);
+  EXPECT_EQ(bind().tables.size(), 4u) << all();
+  EXPECT_THAT(codes(), IsEmpty());
+  for (auto& r : config_.tables) r.copied_from = side::home;
+  const mapping m = bind();
+  EXPECT_THAT(codes(), ElementsAre("copy_cycle", "copy_cycle", "copy_cycle"));
+  ASSERT_EQ(m.tables.size(), 4u);
+  EXPECT_EQ(m.tables[2].copied_from, side::home);
+}
+
 TEST_F(binding, finds_parents_from_foreign_keys_of_either_side) {
   const auto t = [](const char* schema, const char* name) {
     return table_maker(schema, name).column("id", integer_type(32)).key({0});

@@ -1,0 +1,32 @@
+// Reads home's tables for their first copy. See duet/row_reader.hpp.
+#pragma once
+
+#include <mutex>
+
+#include "duet/config.hpp"
+#include "duet/row_reader.hpp"
+#include "postgres/connection.hpp"
+
+namespace duet::postgres {
+
+class row_reader final : public duet::row_reader {
+ public:
+  row_reader(const endpoint& at, std::string link) : at_(at), link_(std::move(link)) {}
+
+  void open() override;
+  locked_rows lock_rows(const table_pair&, const std::string& cursor, std::size_t limit) override;
+  log_position log_end() override;
+  void release() noexcept override;
+  std::uint64_t estimate_rows(const table_pair&) override;
+  void interrupt() noexcept override;
+
+ private:
+  connection_handle connect_as(const char* name) const;
+
+  const endpoint at_;
+  const std::string link_;
+  std::mutex mutex_;  // guards the handles against interrupt()
+  connection_handle rows_, log_;
+};
+
+}  // namespace duet::postgres
