@@ -1,8 +1,8 @@
-// Reads a table of one side in the order of its key, for its first copy. Used by one thread (the reader of that side's log),
-// but for interrupt().
+// Reads a table of one side in the order of its key: for its first copy, and to compare it. Used by one thread, but for
+// interrupt().
 //
-// Rows are read under shared locks that stand until release(): whatever the log has of them from before is behind the end of
-// the log that log_end() names, and nothing new of them can come before release().
+// Rows that are locked are locked for share until release(): whatever the log has of them from before lies before the end of the
+// log that log_end() names then, and nothing new of them can come before release().
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@
 
 namespace duet {
 
-struct locked_rows {
+struct next_rows {
   std::vector<owned_row> rows;  // in the side's canonical form, in key order
   std::string cursor;           // of the last one: reading goes on from there; for this engine to read
   bool busy = false;            // a row is locked by somebody: nothing was read, nothing is locked
@@ -25,8 +25,9 @@ class row_reader {
   virtual ~row_reader() = default;
 
   virtual void open() = 0;  // connects; throws failure
-  // The next rows behind the cursor (empty: from the first one), at most `limit`. Fewer: the table ends there. Throws failure.
-  virtual locked_rows lock_rows(const table_pair&, const std::string& cursor, std::size_t limit) = 0;
+  // The next rows behind the cursor (empty: from the first one), at most `limit`. Fewer: the table ends there. Not locked, they
+  // are as committed. Throws failure.
+  virtual next_rows read_rows(const table_pair&, const std::string& cursor, std::size_t limit, bool lock) = 0;
   // All that has committed by now lies in the log before this, and the log's reader will get there. Throws failure.
   virtual log_position log_end() = 0;
   virtual void release() noexcept = 0;

@@ -30,6 +30,7 @@ constexpr const char* examples =
     "  duet conflicts --since 1h             what conflict rules have decided; show ID: the rows\n"
     "  duet held                             what waits for a decision\n"
     "  duet held resolve 7 --pick home       decides: home's row stands, on both sides\n"
+    "  duet verify                           are the rows of both sides equal?\n"
     "  duet teardown -c duet.yaml            removes all that setup made\n"
     "\n"
     "Exit codes: 0 fine, 1 findings, 2 usage or configuration, 3 a database can't be\n"
@@ -113,6 +114,11 @@ int run_command_line(int argc, const char* const* argv, std::string_view version
   resolve_verb->add_flag("--all", o.all, "all keys of --table that wait");
   resolve_verb->add_flag("--yes", o.yes, "do not ask");
 
+  CLI::App* verify_verb = add("verify", "compares the rows of both sides, while both are written to; changes nothing", verify);
+  verify_verb->add_option("--table", o.table, "only this table")->type_name("TABLE");
+  verify_verb->add_option("--rate", o.rate, "compare at most so many rows a second")->type_name("ROWS");
+  verify_verb->add_option("--limit", o.limit, "how many differences are listed (default: 50)")->type_name("N")->check(CLI::Range(1, 1000000));
+
   CLI::App* teardown_verb = add("teardown", "removes all that setup made; the synced tables keep their rows", teardown);
   teardown_verb->add_flag("--yes", o.yes, "do not ask");
   teardown_verb->add_flag("--print", o.print, "print the SQL; run nothing");
@@ -135,7 +141,7 @@ int run_command_line(int argc, const char* const* argv, std::string_view version
   const std::string word = argv[1][0] == '-' ? "" : observe::printable(argv[1]);
   const auto verbs = app.get_subcommands([](CLI::App*) { return true; });
   if (argv[1][0] != '-' && std::none_of(verbs.begin(), verbs.end(), [&](CLI::App* v) { return v->get_name() == argv[1]; }))
-    return usage(c, json, word, "there is no verb `" + word + "`", "Use check, setup, run, status, conflicts, held or teardown; `duet --help` explains them.");
+    return usage(c, json, word, "there is no verb `" + word + "`", "Use check, setup, run, status, conflicts, held, verify or teardown; `duet --help` explains them.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp& help) {

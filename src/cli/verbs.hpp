@@ -33,6 +33,7 @@ struct options {
   std::string pick;                     // held resolve: home, spoke, or nothing
   std::vector<std::string> set;         // column=value, or column: NULL
   bool remove = false, all = false;
+  std::uint64_t rate = 0;               // verify: rows per second; 0: as fast as it goes
 };
 
 struct console {
@@ -61,5 +62,6 @@ int show_conflict(const options&, const engines&, console&);
 int held(const options&, const engines&, console&);
 int show_held(const options&, const engines&, console&);
 int resolve_held(const options&, const engines&, console&);
+int verify(const options&, const engines&, console&);
 
 }  // namespace duet::cli

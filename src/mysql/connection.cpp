@@ -430,8 +430,12 @@ void connection::find_socket(const endpoint& at, const std::vector<int>& before)
   if (!local) {
     const int server_port = at.port ? at.port : 3306;
     std::erase_if(sockets, [&](int fd) { return port_of(fd, getpeername) != server_port; });
-    const auto host =
-        query_value("SELECT HOST FROM information_schema.PROCESSLIST WHERE ID=CONNECTION_ID()", "looking at the session");
+    std::optional<std::string> host;
+    try {
+      host = query_value("SELECT HOST FROM information_schema.PROCESSLIST WHERE ID=CONNECTION_ID()", "looking at the session");
+    } catch (const failure& f) {  // MySQL reads all sessions, and fails on bytes in another one's statement (error 3854)
+      if (f.kind == failure_kind::connection_lost) throw;
+    }
     int our_port = 0;
     if (host)
       if (const auto digits = after_last(*host, ":"); !digits.empty())

@@ -36,7 +36,7 @@ void row_reader::open() {
 }
 
 // The cursor is a JSON array of the key's values in the canonical form, as hex digits.
-locked_rows row_reader::lock_rows(const table_pair& table, const std::string& cursor, std::size_t limit) {
+next_rows row_reader::read_rows(const table_pair& table, const std::string& cursor, std::size_t limit, bool lock) {
   const std::string doing = "reading rows of " + qualified_name(table.spoke);
   const std::size_t n = table.columns.size();
   std::vector<std::string> values;
@@ -45,9 +45,9 @@ locked_rows row_reader::lock_rows(const table_pair& table, const std::string& cu
     for (const auto& hex : nlohmann::json::parse(cursor)) values.push_back(from_hex(hex.get<std::string>()));
     for (std::size_t i = 0; i < table.key.size(); ++i) behind[table.key[i]] = cell::of(values.at(i));
   }
-  sql_writer(rows_->version().speaks).next_rows(statement_, table, cursor.empty() ? nullptr : behind.data(), limit);
-  rows_->execute("START TRANSACTION", doing);
-  locked_rows out;
+  sql_writer(rows_->version().speaks).next_rows(statement_, table, cursor.empty() ? nullptr : behind.data(), limit, lock);
+  if (lock) rows_->execute("START TRANSACTION", doing);
+  next_rows out;
   try {
     result rows = rows_->query(statement_, doing);
     out.rows.reserve(rows.size());

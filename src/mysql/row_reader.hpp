@@ -16,7 +16,7 @@ class row_reader final : public duet::row_reader {
   row_reader(const endpoint& at, std::string link) : at_(at), link_(std::move(link)) {}
 
   void open() override;
-  locked_rows lock_rows(const table_pair&, const std::string& cursor, std::size_t limit) override;
+  next_rows read_rows(const table_pair&, const std::string& cursor, std::size_t limit, bool lock) override;
   log_position log_end() override;
   void release() noexcept override;
   std::uint64_t estimate_rows(const table_pair&) override;

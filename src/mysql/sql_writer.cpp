@@ -604,7 +604,7 @@ void sql_writer::append_columns(std::string& out, const table_pair& table) const
 }
 
 // The order is that of the server's index, whatever the collation: ">" and ORDER BY agree on it.
-void sql_writer::next_rows(std::string& out, const table_pair& table, row_view behind, std::size_t limit) const {
+void sql_writer::next_rows(std::string& out, const table_pair& table, row_view behind, std::size_t limit, bool lock) const {
   out.clear();
   append_columns(out, table);
   out.replace(0, 1, "SELECT ");
@@ -641,7 +641,8 @@ void sql_writer::next_rows(std::string& out, const table_pair& table, row_view b
     if (i) out += ',';
     name(i);
   }
-  out += " LIMIT " + std::to_string(limit) + (speaks_ == dialect::mysql ? " FOR SHARE NOWAIT" : " LOCK IN SHARE MODE NOWAIT");
+  out += " LIMIT " + std::to_string(limit);
+  if (lock) out += (speaks_ == dialect::mysql ? " FOR SHARE NOWAIT" : " LOCK IN SHARE MODE NOWAIT");
 }
 
 void sql_writer::select_rows(std::string& out, const table_pair& table, std::span<const row_view> keys,

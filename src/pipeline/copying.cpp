@@ -56,7 +56,7 @@ bool copying::lock() {
     spdlog::info("{}: {} from {}, about {} rows{}", table_name(table()), at_.rows ? "going on with the copy" : "copying", name(from_), estimated,
                  at_.rows ? fmt::format(", {} are there", at_.rows) : "");
   }
-  chunk_ = reader_->lock_rows(table(), at_.cursor, limit_);
+  chunk_ = reader_->read_rows(table(), at_.cursor, limit_, true);
   if (!chunk_.busy) {
     is_last_ = chunk_.rows.size() < limit_;
     busy_since_.reset();

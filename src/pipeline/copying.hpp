@@ -76,7 +76,7 @@ class copying {
   std::size_t next_ = 0;              // in order_: the one that is read
   table_copy at_;                     // how far it has been read
   std::size_t limit_ = rows_first;
-  locked_rows chunk_;
+  next_rows chunk_;
   bool is_last_ = false;              // chunk_ ends its table
   std::optional<std::chrono::steady_clock::time_point> busy_since_;
 

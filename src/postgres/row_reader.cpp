@@ -31,21 +31,21 @@ void row_reader::open() {
 }
 
 // The cursor is a JSON array of the key's values as PostgreSQL prints them.
-locked_rows row_reader::lock_rows(const table_pair& table, const std::string& cursor, std::size_t limit) {
+next_rows row_reader::read_rows(const table_pair& table, const std::string& cursor, std::size_t limit, bool lock) {
   const std::string doing = "reading rows of " + table.home.schema + "." + table.home.name;
   std::vector<std::string> from;
   if (!cursor.empty()) from = nlohmann::json::parse(cursor).get<std::vector<std::string>>();
   std::vector<const char*> parameters;
   for (const std::string& value : from) parameters.push_back(value.c_str());
 
-  exec(rows_.get(), "BEGIN", doing);
-  locked_rows out;
-  const result_handle answer(PQexecParams(rows_.get(), next_rows_statement(table, !cursor.empty(), limit).c_str(),
+  if (lock) exec(rows_.get(), "BEGIN", doing);
+  next_rows out;
+  const result_handle answer(PQexecParams(rows_.get(), next_rows_statement(table, !cursor.empty(), limit, lock).c_str(),
                                           static_cast<int>(parameters.size()), nullptr, parameters.data(), nullptr, nullptr, 0));
   try {
     demand(rows_.get(), answer.get(), doing);
   } catch (const failure& f) {
-    release();
+    if (lock) release();
     if (f.server_code != "55P03") throw;
     out.busy = true;
     return out;

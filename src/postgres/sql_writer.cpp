@@ -185,7 +185,7 @@ set_statement select_statement(const table_pair& table, const char* lock) {
 set_statement lock_statement(const table_pair& table) { return select_statement(table, " FOR UPDATE OF t"); }
 set_statement read_statement(const table_pair& table) { return select_statement(table, ""); }
 
-std::string next_rows_statement(const table_pair& table, bool behind, std::size_t limit) {
+std::string next_rows_statement(const table_pair& table, bool behind, std::size_t limit, bool lock) {
   std::string columns, key, values;
   for (const column_pair& c : table.columns) columns += (columns.empty() ? "" : ", ") + quote_identifier(c.home.name);
   for (std::size_t i = 0; i < table.key.size(); ++i) {
@@ -194,7 +194,7 @@ std::string next_rows_statement(const table_pair& table, bool behind, std::size_
     values += comma + ('$' + std::to_string(i + 1));
   }
   return "SELECT " + columns + " FROM ONLY " + table_name(table) + (behind ? " WHERE (" + key + ") > (" + values + ")" : "") + " ORDER BY " + key +
-         " LIMIT " + std::to_string(limit) + " FOR SHARE NOWAIT";
+         " LIMIT " + std::to_string(limit) + (lock ? " FOR SHARE NOWAIT" : "");
 }
 
 std::string copy_statement(const table_pair& table, column_list columns) {

@@ -33,9 +33,9 @@ set_statement update_statement(const table_pair&, column_list columns, column_li
 set_statement remove_statement(const table_pair&, column_list guard);
 set_statement lock_statement(const table_pair&);  // returns ordinal, then all columns; arrays are key cells of `before`
 set_statement read_statement(const table_pair&);  // the same without locks
-// All columns of at most `limit` rows in key order, locked for share, at once or not at all. `behind`: only those after the key
+// All columns of at most `limit` rows in key order, locked for share (at once or not at all) if `lock`. `behind`: only those after the key
 // that the parameters give, as text.
-std::string next_rows_statement(const table_pair&, bool behind, std::size_t limit);
+std::string next_rows_statement(const table_pair&, bool behind, std::size_t limit, bool lock);
 // One row's date-time column, by its key: set to the parameter behind the arrays (NULL: the time now), or cleared.
 set_statement mark_statement(const table_pair&, const std::string& column, bool clear);
 std::string copy_statement(const table_pair&, column_list columns);

@@ -158,13 +158,13 @@ TEST_F(sql_writer_test, adds_deltas_to_what_is_there) {
 }
 
 TEST_F(sql_writer_test, the_next_rows_are_those_behind_a_key_and_are_not_waited_for) {
-  sql_writer(dialect::mysql).next_rows(sql, table, nullptr, 64);
+  sql_writer(dialect::mysql).next_rows(sql, table, nullptr, 64, true);
   EXPECT_EQ(sql, "SELECT t.`id`,t.`name`,t.`at` FROM `shop`.`it``em` AS t FORCE INDEX (PRIMARY) ORDER BY t.`id` LIMIT 64 FOR SHARE NOWAIT");
-  sql_writer(dialect::mariadb).next_rows(sql, table, row("7", "a", {}), 3);
+  sql_writer(dialect::mariadb).next_rows(sql, table, row("7", "a", {}), 3, true);
   EXPECT_EQ(sql, "SELECT t.`id`,t.`name`,t.`at` FROM `shop`.`it``em` AS t FORCE INDEX (PRIMARY) WHERE t.`id`>=7 AND t.`id`>7 ORDER BY t.`id` LIMIT 3"
                  " LOCK IN SHARE MODE NOWAIT");
   table.key = {1, 0, 2};
-  sql_writer(dialect::mysql).next_rows(sql, table, row("7", "it's", "2024-01-02 03:04:05"), 3);
+  sql_writer(dialect::mysql).next_rows(sql, table, row("7", "it's", "2024-01-02 03:04:05"), 3, false);
   EXPECT_THAT(sql, HasSubstr(" WHERE t.`name`>='it''s' AND (t.`name`>'it''s' OR (t.`name`='it''s' AND (t.`id`>7 OR (t.`id`=7 AND t.`at`>'2024-01-02 03:04:05'))))"
                              " ORDER BY t.`name`,t.`id`,t.`at` LIMIT 3"));
 }

@@ -131,9 +131,9 @@ TEST(lock_statement, locks_in_key_order_and_returns_every_column) {
 
 TEST(next_rows_statement, goes_on_behind_a_key_and_waits_for_nobody) {
   auto t = orders();
-  EXPECT_EQ(next_rows_statement(t, false, 64), "SELECT \"id\", \"note\", \"price\" FROM ONLY \"public\".\"orders\" ORDER BY \"id\" LIMIT 64 FOR SHARE NOWAIT");
+  EXPECT_EQ(next_rows_statement(t, false, 64, true), "SELECT \"id\", \"note\", \"price\" FROM ONLY \"public\".\"orders\" ORDER BY \"id\" LIMIT 64 FOR SHARE NOWAIT");
   t.key = {2, 0};
-  EXPECT_THAT(next_rows_statement(t, true, 5), HasSubstr(" WHERE (\"price\", \"id\") > ($1, $2) ORDER BY \"price\", \"id\" LIMIT 5 "));
+  EXPECT_THAT(next_rows_statement(t, true, 5, false), HasSubstr(" WHERE (\"price\", \"id\") > ($1, $2) ORDER BY \"price\", \"id\" LIMIT 5"));
 }
 
 TEST(truncate_statement, names_all_tables_at_once) {

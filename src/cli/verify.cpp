@@ -1,0 +1,209 @@
+// duet verify: are the rows of both sides equal? Reads both while they are written to; what is under way is waited for. Keys
+// of what differs are shown, values never.
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <chrono>
+#include <set>
+#include <thread>
+
+#include "cli/answer.hpp"
+#include "cli/ledger.hpp"
+#include "duet/failure.hpp"
+#include "observe/printable.hpp"
+#include "observe/status_server.hpp"
+#include "pipeline/comparison.hpp"
+#include "pipeline/images.hpp"
+
+namespace duet::cli {
+
+namespace {
+
+using namespace std::chrono_literals;
+using clock = std::chrono::steady_clock;
+using pipeline::difference;
+
+constexpr auto settle_max = 60s;
+constexpr auto settle_pause = 20ms;
+constexpr auto progress_pause = 1s;
+
+const char* name(difference::kind k) {
+  switch (k) {
+    case difference::kind::missing_at_home: return "missing_at_home";
+    case difference::kind::missing_at_spoke: return "missing_at_spoke";
+    case difference::kind::different: return "different";
+    case difference::kind::incomparable: return "incomparable";
+  }
+  return "?";
+}
+
+std::string text_of(const difference& d) {
+  switch (d.is) {
+    case difference::kind::missing_at_home: return "missing at home";
+    case difference::kind::missing_at_spoke: return "missing at the spoke";
+    case difference::kind::different: return "differs in " + fmt::format("{}", fmt::join(d.columns, ", ")) + (d.why.empty() ? "" : ": " + d.why);
+    case difference::kind::incomparable: return "can't be on both sides: " + d.why;
+  }
+  return "?";
+}
+
+// The same key reads the same, however a server prints its JSON.
+std::string plain_key(const std::string& table, const std::string& key) {
+  const auto j = nlohmann::json::parse(key, nullptr, false);
+  return table + ' ' + (j.is_discarded() ? key : j.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+// What was under way when it is called has arrived when it returns, by what the running hub says.
+class lanes_watch {
+ public:
+  lanes_watch(const config& cfg, row_reader& home, row_reader& spoke) : cfg_(cfg), home_(home), spoke_(spoke) {}
+
+  bool wait() {
+    if (!there_) return false;
+    const log_position ends[] = {home_.log_end(), spoke_.log_end()};
+    int passed = 0;
+    for (const auto limit = clock::now() + settle_max; clock::now() < limit; std::this_thread::sleep_for(settle_pause)) {
+      const auto now = cfg_.status_port ? observe::find_hub_status(cfg_.status_host, cfg_.status_port) : std::nullopt;
+      if (!now || now->link != cfg_.link) {
+        there_ = false;
+        return false;
+      }
+      passed = has_passed(now->home_to_spoke, ends[0]) && has_passed(now->spoke_to_home, ends[1]) ? passed + 1 : 0;
+      if (passed == 2) return true;  // a block may have been between the ring and the applier
+    }
+    throw failure(failure_kind::connection_lost, "the hub does not get to the ends of both logs: it is too far behind to compare", "", "see duet status; try again when its lag is small");
+  }
+  bool hub_is_there() const { return there_; }
+
+ private:
+  static bool has_passed(const lane_status& l, log_position end) {
+    return l.applied >= end || (l.read >= end && l.ring_bytes == 0 && l.spill_bytes == 0 && l.lag_ms == 0);
+  }
+  const config& cfg_;
+  row_reader &home_, &spoke_;
+  bool there_ = true;
+};
+
+struct table_result {
+  std::string table;
+  std::string skipped;  // why it was not compared
+  pipeline::comparison found;
+  std::uint64_t held = 0;  // of the differences: their keys wait for a person
+};
+
+nlohmann::json to_json(const table_result& r, std::size_t limit) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const difference& d : r.found.differences) {
+    if (list.size() == limit) break;
+    list.push_back({{"kind", name(d.is)}, {"key", row_json(d.key)}, {"columns", d.columns}, {"why", d.why}});
+  }
+  return {{"table", r.table},
+          {"skipped", r.skipped.empty() ? nlohmann::json() : nlohmann::json(r.skipped)},
+          {"rows_at_home", r.found.rows_at_home},
+          {"rows_at_spoke", r.found.rows_at_spoke},
+          {"equal", r.found.equal},
+          {"under_way", r.found.looked_at_again},
+          {"stay_on_one_side", r.found.stay},
+          {"changing", r.found.changing},
+          {"held", r.held},
+          {"different", r.found.differences.size()},
+          {"differences", std::move(list)}};
+}
+
+std::string to_text(const table_result& r, std::size_t limit) {
+  using observe::grouped;
+  const std::string table = observe::printable(r.table);
+  if (!r.skipped.empty()) return fmt::format("{}: not compared: {}\n", table, r.skipped);
+  std::string out = fmt::format("{}: {} rows are equal", table, grouped(r.found.equal));
+  if (!r.found.differences.empty()) out += fmt::format(", {} differ", grouped(r.found.differences.size()));
+  if (r.held) out += fmt::format(", {} wait in duet.held", grouped(r.held));
+  if (r.found.stay) out += fmt::format(", {} are on one side only by the rule for deletes", grouped(r.found.stay));
+  if (r.found.changing) out += fmt::format(", {} changed each time they were looked at", grouped(r.found.changing));
+  out += '\n';
+  std::size_t shown = 0;
+  for (const difference& d : r.found.differences) {
+    if (shown++ == limit) {
+      out += fmt::format("  and {} more\n", grouped(r.found.differences.size() - limit));
+      break;
+    }
+    out += fmt::format("  {}: {}\n", key_text(d.key), observe::printable(text_of(d)));
+  }
+  return out;
+}
+
+}  // namespace
+
+int verify(const options& o, const engines& e, console& c) {
+  preflight p(o.config_file, e);
+  if (const auto code = open_both(p, true, o, c, "verify")) return *code;
+  const side_factory home_side = e.home(p.cfg, p.tables), spoke_side = e.spoke(p.cfg, p.tables);
+  const auto home_rows = home_side.make_row_reader(), spoke_rows = spoke_side.make_row_reader();
+  const auto home = e.home_by_hand(p.cfg, p.tables), spoke = e.spoke_by_hand(p.cfg, p.tables);
+  home_rows->open();
+  spoke_rows->open();
+  home->open();
+  spoke->open();
+  std::set<std::string> held;
+  for (site* s : {p.home.get(), p.spoke.get()})
+    for (const table_key& k : s->load_held_keys()) held.insert(plain_key(k.table, k.key));
+  std::set<std::string> under_copy;
+  for (target* t : {static_cast<target*>(home.get()), static_cast<target*>(spoke.get())})
+    for (const table_copy& copy : t->load_copies())
+      if (!copy.done) under_copy.insert(copy.table);
+
+  lanes_watch lanes(p.cfg, *home_rows, *spoke_rows);
+  std::vector<table_result> results;
+  bool known = false;
+  for (const table_pair& t : p.tables.tables) {
+    const std::string table = pipeline::table_name(t);
+    if (!is_table(table, o.table)) continue;
+    known = true;
+    table_result& r = results.emplace_back(table_result{.table = table, .skipped = {}, .found = {}});
+    if (under_copy.contains(table)) {
+      r.skipped = "its first copy is under way";
+    } else if (held.contains(plain_key(table, "{}"))) {
+      r.skipped = "it is stopped: its changes wait in duet.held";
+    } else {
+      const auto started = clock::now();
+      auto said = started;
+      const auto look = [&](const pipeline::comparison& so_far) {
+        const std::uint64_t rows = so_far.rows_at_home + so_far.rows_at_spoke;
+        if (o.rate) std::this_thread::sleep_until(started + std::chrono::duration_cast<clock::duration>(std::chrono::duration<double>(static_cast<double>(rows) / static_cast<double>(o.rate))));
+        if (!o.json && c.out_is_terminal && clock::now() - said > progress_pause) {
+          said = clock::now();
+          c.err << fmt::format("\r{}: {} rows read, {}/s\x1b[K", observe::printable(table), observe::grouped(rows),
+                               observe::grouped(static_cast<std::uint64_t>(static_cast<double>(rows) / std::chrono::duration<double>(said - started).count())))
+                << std::flush;
+        }
+        return true;
+      };
+      r.found = pipeline::comparer(t, {*home_rows, *spoke_rows, *home, *spoke}, [&] { return lanes.wait(); }, look).run();
+      if (!o.json && c.out_is_terminal && said != started) c.err << "\r\x1b[K" << std::flush;
+      r.held = static_cast<std::uint64_t>(std::erase_if(r.found.differences, [&](const difference& d) { return held.contains(plain_key(table, d.key)); }));
+    }
+    if (!o.json) c.out << to_text(r, o.limit) << std::flush;
+  }
+  if (!known) throw failure(failure_kind::config_file, "no synced table is called " + observe::printable(o.table), "", "`duet check` lists the tables");
+
+  std::uint64_t differences = 0, undecided = 0, equal = 0, waiting = 0;
+  for (const table_result& r : results) {
+    differences += r.found.differences.size();
+    undecided += r.found.changing + (r.skipped.empty() ? 0 : 1);
+    equal += r.found.equal;
+    waiting += r.held;
+  }
+  const int code = differences || undecided ? exit_findings : exit_fine;
+  if (o.json) {
+    nlohmann::json tables = nlohmann::json::array();
+    for (const table_result& r : results) tables.push_back(to_json(r, o.limit));
+    return answer(c, "verify", code, {{"link", p.cfg.link}, {"equal", differences == 0 && !undecided}, {"hub_runs", lanes.hub_is_there()}, {"tables", std::move(tables)}});
+  }
+  if (!lanes.hub_is_there()) c.out << "no hub runs, so nobody can say what was under way: what differs may only not have arrived yet\n";
+  if (differences) c.out << fmt::format("{} rows differ\n", observe::grouped(differences));
+  else if (undecided) c.out << "not all could be compared\n";
+  else c.out << fmt::format("both sides are equal{}, {} rows\n", waiting ? fmt::format(" except for {} rows that are held", observe::grouped(waiting)) : "", observe::grouped(equal));
+  c.out << std::flush;
+  return code;
+}
+
+}  // namespace duet::cli

@@ -1,0 +1,173 @@
+#include "pipeline/comparison.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "pipeline/images.hpp"
+#include "translate/translate.hpp"
+
+namespace duet::pipeline {
+
+namespace {
+
+cell cell_of(const std::optional<std::string>& value) { return value ? cell::of(*value) : cell::null(); }
+
+// Values that have several texts: numbers of base 2, and JSON.
+bool same_value(const column& c, const cell& a, const cell& b) {
+  if (a == b) return true;
+  if (!a.present() || !b.present()) return false;
+  if (c.type.kind == value_kind::real) {
+    double x = 0, y = 0;
+    const auto read = [](const cell& v, double& to) { return std::from_chars(v.data, v.data + v.size, to).ec == std::errc{}; };
+    return read(a, x) && read(b, y) && x == y;
+  }
+  if (c.type.kind == value_kind::json) {
+    const auto x = nlohmann::json::parse(a.text(), nullptr, false), y = nlohmann::json::parse(b.text(), nullptr, false);
+    return !x.is_discarded() && !y.is_discarded() && x == y;
+  }
+  return false;
+}
+
+}  // namespace
+
+comparison comparer::run() {
+  if (pass(side::home)) pass(side::spoke);
+  return std::move(found_);
+}
+
+// Rows of one side in key order; with home all of the row is compared, with the spoke only whether home has one.
+bool comparer::pass(side from) {
+  std::string cursor;
+  for (bool last = false; !last;) {
+    next_rows chunk = rows_of(from).read_rows(table_, cursor, chunk_rows, false);
+    last = chunk.rows.size() < chunk_rows;
+    cursor = chunk.cursor;
+    (from == side::home ? found_.rows_at_home : found_.rows_at_spoke) += chunk.rows.size();
+    arena_.clear();
+    std::vector<pair_of_rows> pairs;
+    look_up(from, chunk, pairs);
+    std::vector<pair_of_rows> odd;
+    for (pair_of_rows& p : pairs) {
+      const bool fine = from == side::home ? equal(p) : p.row[0].found;
+      if (!fine) odd.push_back(std::move(p));
+      else if (from == side::home) ++found_.equal;
+    }
+    if (!odd.empty()) settle(from, std::move(odd));
+    if (!look_(found_)) return false;
+  }
+  return true;
+}
+
+void comparer::look_up(side from, next_rows& chunk, std::vector<pair_of_rows>& pairs) {
+  const std::size_t n = table_.columns.size();
+  const int here = static_cast<int>(from), there = 1 - here;
+  cell* in = arena_.allocate_array<cell>(n);
+  cell* out = arena_.allocate_array<cell>(n);
+  for (owned_row& row : chunk.rows) {
+    pair_of_rows& p = pairs.emplace_back();
+    p.key[0].resize(n);
+    p.key[1].resize(n);
+    std::fill_n(in, n, cell{});
+    for (const std::uint16_t k : table_.key) {
+      p.key[here][k] = row.values[k];
+      in[k] = cell_of(row.values[k]);
+    }
+    if (translate::convert_row(table_, from, in, out, arena_, p.problem))
+      for (const std::uint16_t k : table_.key) p.key[there][k] = std::string(out[k].text());
+    p.row[here] = std::move(row);
+  }
+  read(other(from), pairs);
+}
+
+// Reads the side's row of each pair by its key.
+void comparer::read(side at, std::vector<pair_of_rows>& pairs) {
+  const auto s = static_cast<std::size_t>(at);
+  std::vector<std::vector<cell>> cells;
+  std::vector<row_view> keys;
+  std::vector<std::size_t> of;
+  cells.reserve(pairs.size());
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    if (!pairs[i].key[s][table_.key[0]]) continue;  // it can't have such a key
+    auto& row = cells.emplace_back(table_.columns.size());
+    for (const std::uint16_t k : table_.key) row[k] = cell_of(pairs[i].key[s][k]);
+    keys.push_back(row.data());
+    of.push_back(i);
+  }
+  auto rows = target_of(at).read_rows(table_, keys);
+  for (std::size_t i = 0; i < of.size(); ++i) pairs[of[i]].row[s] = std::move(rows[i]);
+}
+
+// A column is equal if it is in either side's form: a declared loss goes one way only.
+std::vector<std::string> comparer::differing(const pair_of_rows& p, std::string& why) const {
+  const std::size_t n = table_.columns.size();
+  std::vector<std::string> columns;
+  cell* in = arena_.allocate_array<cell>(n);
+  cell* out = arena_.allocate_array<cell>(n);
+  for (std::uint16_t i = 0; i < n; ++i) {
+    const column_pair& c = table_.columns[i];
+    const cell at[2] = {cell_of(p.row[0].values[i]), cell_of(p.row[1].values[i])};
+    std::string problem;
+    const auto equal_in_the_form_of = [&](side to) {
+      const int from = 1 - static_cast<int>(to);
+      std::fill_n(in, n, cell{});
+      in[i] = at[from];
+      return translate::convert_row(table_, other(to), in, out, arena_, problem) && same_value(c.on(to), out[i], at[static_cast<int>(to)]);
+    };
+    if (equal_in_the_form_of(side::spoke) || equal_in_the_form_of(side::home)) continue;
+    columns.push_back(c.home.name);
+    if (!problem.empty()) why = problem;
+  }
+  return columns;
+}
+
+bool comparer::equal(const pair_of_rows& p) const {
+  if (!p.row[0].found || !p.row[1].found) return !p.row[0].found && !p.row[1].found;
+  std::string why;
+  return differing(p, why).empty();
+}
+
+void comparer::settle(side from, std::vector<pair_of_rows> odd) {
+  for (int look = 0; look < looks_max && !odd.empty(); ++look) {
+    const bool told = settle_();
+    std::vector<pair_of_rows> again = odd;
+    read(side::home, again);
+    read(side::spoke, again);
+    std::vector<pair_of_rows> left;
+    for (std::size_t i = 0; i < again.size(); ++i) {
+      if (equal(again[i])) {
+        ++found_.looked_at_again;
+        if (from == side::home && again[i].row[0].found) ++found_.equal;
+        continue;
+      }
+      const bool as_before = again[i].row[0].found == odd[i].row[0].found && again[i].row[0].values == odd[i].row[0].values &&
+                             again[i].row[1].found == odd[i].row[1].found && again[i].row[1].values == odd[i].row[1].values;
+      if (as_before || !told) {
+        report(again[i]);
+      } else {
+        left.push_back(std::move(again[i]));
+      }
+    }
+    odd = std::move(left);
+  }
+  found_.changing += odd.size();
+}
+
+void comparer::report(const pair_of_rows& p) {
+  using kind = difference::kind;
+  const bool home = p.row[0].found, spoke = p.row[1].found;
+  if (home != spoke && table_.keeps_deleted(home ? side::spoke : side::home)) {
+    ++found_.stay;
+    return;
+  }
+  const std::size_t n = table_.columns.size();
+  std::vector<cell> key(n);
+  const auto& known = p.key[0][table_.key[0]] ? p.key[0] : p.key[1];
+  for (const std::uint16_t k : table_.key) key[k] = cell_of(known[k]);
+  difference d{home && spoke ? kind::different : home ? kind::missing_at_spoke : kind::missing_at_home, key_json(table_, key.data()), {}, p.problem};
+  if (!p.problem.empty()) d.is = kind::incomparable;
+  else if (d.is == kind::different) d.columns = differing(p, d.why);
+  found_.differences.push_back(std::move(d));
+}
+
+}  // namespace duet::pipeline

@@ -1,0 +1,80 @@
+// Are both sides equal? Reads one side in key order and looks each row up on the other one, then the reverse for what only the
+// other one has. Without locks: what differs is looked at again when the lanes have passed the ends that the logs had, until
+// it is equal, or stands as it was on both sides although nothing was under way.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/arena.hpp"
+#include "duet/mapping.hpp"
+#include "duet/row_reader.hpp"
+#include "duet/target.hpp"
+
+namespace duet::pipeline {
+
+struct difference {
+  enum class kind : std::uint8_t {
+    missing_at_home,
+    missing_at_spoke,
+    different,
+    incomparable,  // one side's row has no form on the other one
+  } is;
+  std::string key;                   // JSON, home's names
+  std::vector<std::string> columns;  // home's names: those that differ
+  std::string why;                   // incomparable
+};
+
+struct comparison {
+  std::uint64_t rows_at_home = 0, rows_at_spoke = 0, equal = 0;
+  std::uint64_t looked_at_again = 0;       // rows that differed at first, and were under way
+  std::uint64_t stay = 0;                  // on one side only, since the other one's deletes are not carried over
+  std::uint64_t changing = 0;              // changed each time they were looked at: not decided
+  std::vector<difference> differences;
+};
+
+class comparer {
+ public:
+  static constexpr std::size_t chunk_rows = 2000;
+  static constexpr int looks_max = 6;
+
+  struct sides {
+    row_reader &home_rows, &spoke_rows;  // opened
+    target &home, &spoke;                // opened; outside a transaction
+  };
+  // Returns when what was under way has arrived; false: nobody can tell.
+  using settler = std::function<bool()>;
+  // After each chunk; false: that is enough.
+  using onlooker = std::function<bool(const comparison&)>;
+
+  comparer(const table_pair& t, sides s, settler settle, onlooker look) : table_(t), sides_(s), settle_(std::move(settle)), look_(std::move(look)) {}
+
+  comparison run();
+
+ private:
+  struct pair_of_rows {
+    std::vector<std::optional<std::string>> key[2];  // by side, each in its form; only key columns
+    owned_row row[2];
+    std::string problem;                             // no form of the key on the other side
+  };
+  bool pass(side);
+  void look_up(side from, next_rows&, std::vector<pair_of_rows>&);
+  void read(side at, std::vector<pair_of_rows>&);
+  std::vector<std::string> differing(const pair_of_rows&, std::string& why) const;
+  bool equal(const pair_of_rows&) const;
+  void settle(side from, std::vector<pair_of_rows>);
+  void report(const pair_of_rows&);
+  row_reader& rows_of(side s) { return s == side::home ? sides_.home_rows : sides_.spoke_rows; }
+  target& target_of(side s) { return s == side::home ? sides_.home : sides_.spoke; }
+
+  const table_pair& table_;
+  const sides sides_;
+  const settler settle_;
+  const onlooker look_;
+  comparison found_;
+  mutable base::arena arena_;
+};
+
+}  // namespace duet::pipeline

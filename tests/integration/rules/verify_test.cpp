@@ -1,0 +1,136 @@
+// duet verify: what is equal is never called different, whatever is under way; what was damaged by hand is found, and only that.
+#include "integration/sync/sync_fixture.hpp"
+
+using namespace duet::testing;
+using ::testing::HasSubstr;
+
+namespace {
+
+class verify : public sync_test {
+ protected:
+  verify() {
+    at_home("CREATE TABLE wide (name varchar(40), no int, price numeric(12, 4), share double precision, at timestamptz(6), day date, data bytea, doc jsonb, flag boolean,"
+            " id uuid, PRIMARY KEY (name, no)); ALTER TABLE wide REPLICA IDENTITY FULL");
+    at_spoke("CREATE TABLE wide (name varchar(40), no int, price decimal(12, 4), share double, at datetime(6), day date, data longblob, doc json, flag tinyint(1),"
+             " id char(36), PRIMARY KEY (name, no)) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin");
+  }
+  void begin(const std::string& of_kv = "") {
+    std::string tables = "  - home: public.wide\n";
+    write_config(tables + of_kv);
+    set_up();
+    if (!HasFatalFailure()) start();
+  }
+  void fill() {
+    at_home("INSERT INTO wide SELECT 'Zoë ' || i % 30, i, i / 7.0, i / 3.0, '2024-02-29 23:59:59.999999+00'::timestamptz + i * interval '1 hour', '2024-01-01'::date + i,"
+            " decode(md5(i::text), 'hex'), CASE WHEN i % 5 > 0 THEN jsonb_build_object('n', i, 'list', jsonb_build_array(1.5, NULL, 'ü')) END, i % 2 = 0,"
+            " CASE WHEN i % 4 > 0 THEN md5(i::text)::uuid END FROM generate_series(1, 5000) i");
+  }
+  struct answer {
+    int code;
+    nlohmann::json said;
+    const nlohmann::json& of(const std::string& table) const {
+      for (const auto& t : said["tables"])
+        if (t["table"] == table) return t;
+      throw std::runtime_error("no table " + table + " in " + said.dump());
+    }
+  };
+  answer verified(std::vector<std::string> more = {}) {
+    std::vector<std::string> command = {DUET_BINARY, "verify", "--json", "-c", config_file()};
+    command.insert(command.end(), more.begin(), more.end());
+    const auto r = run(command, 120s);
+    const auto j = nlohmann::json::parse(r.output, nullptr, false);
+    if (j.is_discarded() || !j.contains("tables")) throw std::runtime_error(r.output);
+    return {r.exit_code, j};
+  }
+  // Behind the back of the log.
+  void damage_spoke(const std::vector<std::string>& statements) {
+    const auto session = connect(spoke().endpoint_of(spoke_db_));
+    session->exec("SET SESSION sql_log_bin = 0");
+    for (const auto& sql : statements) session->exec(sql);
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(each, verify, ::testing::ValuesIn(spoke_kinds()), spoke_name);
+
+}  // namespace
+
+TEST_P(verify, calls_nothing_different_that_is_only_under_way) {
+  begin();
+  fill();
+  const unsigned s = seed();
+  SCOPED_TRACE("DUET_SEED=" + std::to_string(s));
+  two_way_load load(home(), home_db_, spoke(), spoke_db_, s);
+  std::uint64_t under_way = 0;
+  for (int i = 0; i < 6; ++i) {
+    const answer a = verified();
+    EXPECT_EQ(a.code, 0) << a.said.dump(1);
+    EXPECT_EQ(a.said["hub_runs"], true);
+    for (const auto& t : a.said["tables"]) under_way += t["under_way"].get<std::uint64_t>();
+  }
+  load.stop_writing();
+  settle(*hub_);
+  load.stop();
+  if (HasFatalFailure()) return;
+  EXPECT_GT(under_way, 0u) << "nothing was under way when rows were read";
+  const answer a = verified();
+  EXPECT_EQ(a.code, 0) << a.said.dump(1);
+  EXPECT_EQ(a.of("public.wide")["equal"], 5000);
+  EXPECT_EQ(a.of("public.wide")["under_way"], 0);
+  expect_equal();
+}
+
+TEST_P(verify, finds_what_was_damaged_and_nothing_else_under_load) {
+  begin();
+  fill();
+  settle(*hub_);
+  if (HasFatalFailure()) return;
+  damage_spoke({"UPDATE wide SET share = share + 0.001 WHERE no = 17", "UPDATE wide SET data = NULL, price = 1 WHERE no = 4000",
+                "UPDATE wide SET doc = '{\"n\": 18, \"list\": [1.5, null, \"u\"]}' WHERE no = 18", "DELETE FROM wide WHERE no = 2500", "DELETE FROM wide WHERE no = 5000",
+                "INSERT INTO wide (name, no) VALUES ('Zoe', 9001), ('A', 9002)"});
+  two_way_load load(home(), home_db_, spoke(), spoke_db_, seed());
+  for (int again : {1, 2}) {
+    const answer a = verified();
+    EXPECT_EQ(a.code, 1) << again;
+    EXPECT_EQ(a.of("public.kv")["different"], 0) << a.said.dump(1);
+    EXPECT_EQ(a.of("public.counter")["different"], 0) << a.said.dump(1);
+    const auto& t = a.of("public.wide");
+    EXPECT_EQ(t["equal"], 4995);
+    std::map<std::string, std::string> found;
+    for (const auto& d : t["differences"]) found[d["key"]["no"]] = d["kind"].get<std::string>() + d["columns"].dump();
+    const std::map<std::string, std::string> wanted = {{"17", "different[\"share\"]"},  {"18", "different[\"doc\"]"},      {"4000", "different[\"price\",\"data\"]"},
+                                                       {"2500", "missing_at_spoke[]"}, {"5000", "missing_at_spoke[]"}, {"9001", "missing_at_home[]"},
+                                                       {"9002", "missing_at_home[]"}};
+    EXPECT_EQ(found, wanted) << t.dump(1);
+  }
+  load.stop_writing();
+  settle(*hub_);
+  load.stop();
+  const auto text = run({DUET_BINARY, "verify", "--table", "wide", "--limit", "3", "-c", config_file()}, 60s);
+  EXPECT_EQ(text.exit_code, 1);
+  EXPECT_THAT(text.output, HasSubstr("public.wide: 4,995 rows are equal, 7 differ\n"));
+  EXPECT_THAT(text.output, HasSubstr("  and 4 more\n7 rows differ\n"));
+}
+
+TEST_P(verify, says_that_it_cannot_know_without_a_hub_and_leaves_held_rows_out) {
+  begin();
+  fill();
+  both_write(1);
+  settle(*hub_);
+  if (HasFatalFailure()) return;
+  at_home("INSERT INTO duet.held (link, table_name, key, token, operation, reason, source_position) VALUES ('" + link_ +
+          "', 'public.wide', '{\"name\": \"Zoë 7\", \"no\": \"7\"}', 7, 'update', 'a test', 1)");
+  damage_spoke({"UPDATE wide SET flag = NOT flag WHERE no = 7"});
+  const answer held = verified({"--table", "public.wide", "--rate", "100000"});
+  EXPECT_EQ(held.code, 0) << held.said.dump(1);
+  EXPECT_EQ(held.of("public.wide")["held"], 1);
+  EXPECT_EQ(held.said["tables"].size(), 1u);
+  at_home("DELETE FROM duet.held WHERE link = '" + link_ + "'");
+  stop_hub();
+  at_home("INSERT INTO kv VALUES (777, 1, 'not yet there')");
+  const answer alone = verified();
+  EXPECT_EQ(alone.code, 1);
+  EXPECT_EQ(alone.said["hub_runs"], false);
+  EXPECT_EQ(alone.of("public.kv")["different"], 1);
+  const auto unknown = run({DUET_BINARY, "verify", "--table", "nosuch", "-c", config_file()}, 60s);
+  EXPECT_EQ(unknown.exit_code, 2) << unknown.output;
+}
