@@ -55,6 +55,15 @@ TEST_P(mysql_site, the_identity_before_setup_is_the_one_after_it) {
   EXPECT_EQ(s->identity().id, before);
 }
 
+// MySQL converts the text of all sessions' statements where it lists one of them.
+TEST_P(mysql_site, logs_in_whatever_bytes_other_sessions_send) {
+  std::jthread other([e = spoke().endpoint_of(database)] { connect(e)->exec("SELECT SLEEP(2), _binary'\xff\xfe\x80 bytes'"); });
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_NO_THROW(make_site()->connect());
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
+
 struct described {
   std::string sql;
   column_type type;
