@@ -31,6 +31,7 @@ constexpr const char* examples =
     "  duet held                             what waits for a decision\n"
     "  duet held resolve 7 --pick home       decides: home's row stands, on both sides\n"
     "  duet verify                           are the rows of both sides equal?\n"
+    "  duet repair --truth home              where they differ, home's rows stand\n"
     "  duet teardown -c duet.yaml            removes all that setup made\n"
     "\n"
     "Exit codes: 0 fine, 1 findings, 2 usage or configuration, 3 a database can't be\n"
@@ -118,6 +119,13 @@ int run_command_line(int argc, const char* const* argv, std::string_view version
   verify_verb->add_option("--table", o.table, "only this table")->type_name("TABLE");
   verify_verb->add_option("--rate", o.rate, "compare at most so many rows a second")->type_name("ROWS");
   verify_verb->add_option("--limit", o.limit, "how many differences are listed (default: 50)")->type_name("N")->check(CLI::Range(1, 1000000));
+  CLI::App* repair_verb = add("repair", "compares both sides, and lets the rows of one of them stand where they differ", repair);
+  repair_verb->add_option("--truth", o.pick, "home or spoke: whose rows stand")->type_name("SIDE")->required()->check(CLI::IsMember({"home", "spoke"}));
+  repair_verb->add_option("--table", o.table, "only this table")->type_name("TABLE");
+  repair_verb->add_option("--rate", o.rate, "compare at most so many rows a second")->type_name("ROWS");
+  repair_verb->add_option("--limit", o.limit, "how many differences are listed (default: 50)")->type_name("N")->check(CLI::Range(1, 1000000));
+  repair_verb->add_flag("--dry-run", o.dry_run, "say what would be done; change nothing");
+  repair_verb->add_flag("--yes", o.yes, "do not ask");
 
   CLI::App* teardown_verb = add("teardown", "removes all that setup made; the synced tables keep their rows", teardown);
   teardown_verb->add_flag("--yes", o.yes, "do not ask");
@@ -141,7 +149,7 @@ int run_command_line(int argc, const char* const* argv, std::string_view version
   const std::string word = argv[1][0] == '-' ? "" : observe::printable(argv[1]);
   const auto verbs = app.get_subcommands([](CLI::App*) { return true; });
   if (argv[1][0] != '-' && std::none_of(verbs.begin(), verbs.end(), [&](CLI::App* v) { return v->get_name() == argv[1]; }))
-    return usage(c, json, word, "there is no verb `" + word + "`", "Use check, setup, run, status, conflicts, held, verify or teardown; `duet --help` explains them.");
+    return usage(c, json, word, "there is no verb `" + word + "`", "Use check, setup, run, status, conflicts, held, verify, repair or teardown; `duet --help` explains them.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp& help) {

@@ -25,10 +25,12 @@ engines real_engines() {
     return side_factory{[&c] { return std::make_unique<mysql::site>(c.spoke, c.link); },
                         [&c, &m] { return std::make_unique<mysql::source>(c.spoke, c.link, m); },
                         [&c, &m] { return std::make_unique<mysql::target>(c.spoke, c.link, m); },
-                        [&c] { return std::make_unique<mysql::row_reader>(c.spoke, c.link); }};
+                        [&c] { return std::make_unique<mysql::row_reader>(c.spoke, "duet:" + c.link); }};
   };
   e.home_by_hand = [](const config& c, const mapping& m) { return std::make_unique<postgres::target>(c.home, c.link, m, postgres::target::user::person); };
   e.spoke_by_hand = [](const config& c, const mapping& m) { return std::make_unique<mysql::target>(c.spoke, c.link, m, mysql::target::user::person); };
+  e.home_rows_by_hand = [](const config& c) { return std::make_unique<postgres::row_reader>(c.home, c.link, postgres::row_reader::user::person); };
+  e.spoke_rows_by_hand = [](const config& c) { return std::make_unique<mysql::row_reader>(c.spoke, "duet-by-hand:" + c.link); };
   return e;
 }
 

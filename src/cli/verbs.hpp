@@ -30,9 +30,10 @@ struct options {
   std::string since, table, key;        // conflicts; table: held, too
   std::size_t limit = 50;
   std::vector<std::string> ids;         // show, resolve
-  std::string pick;                     // held resolve: home, spoke, or nothing
+  std::string pick;                     // held resolve: home, spoke, or nothing; repair: the truth
   std::vector<std::string> set;         // column=value, or column: NULL
   bool remove = false, all = false;
+  bool dry_run = false;                 // repair
   std::uint64_t rate = 0;               // verify: rows per second; 0: as fast as it goes
 };
 
@@ -49,6 +50,7 @@ struct engines {
   // The config and the mapping outlive what is made.
   std::function<side_factory(const config&, const mapping&)> home, spoke;
   std::function<std::unique_ptr<target_by_hand>(const config&, const mapping&)> home_by_hand, spoke_by_hand;
+  std::function<std::unique_ptr<row_reader>(const config&)> home_rows_by_hand, spoke_rows_by_hand;
 };
 engines real_engines();
 
@@ -63,5 +65,6 @@ int held(const options&, const engines&, console&);
 int show_held(const options&, const engines&, console&);
 int resolve_held(const options&, const engines&, console&);
 int verify(const options&, const engines&, console&);
+int repair(const options&, const engines&, console&);
 
 }  // namespace duet::cli

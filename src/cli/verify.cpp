@@ -8,11 +8,11 @@
 #include <thread>
 
 #include "cli/answer.hpp"
+#include "cli/comparing.hpp"
 #include "cli/ledger.hpp"
 #include "duet/failure.hpp"
 #include "observe/printable.hpp"
 #include "observe/status_server.hpp"
-#include "pipeline/comparison.hpp"
 #include "pipeline/images.hpp"
 
 namespace duet::cli {
@@ -84,32 +84,6 @@ class lanes_watch {
   bool there_ = true;
 };
 
-struct table_result {
-  std::string table;
-  std::string skipped;  // why it was not compared
-  pipeline::comparison found;
-  std::uint64_t held = 0;  // of the differences: their keys wait for a person
-};
-
-nlohmann::json to_json(const table_result& r, std::size_t limit) {
-  nlohmann::json list = nlohmann::json::array();
-  for (const difference& d : r.found.differences) {
-    if (list.size() == limit) break;
-    list.push_back({{"kind", name(d.is)}, {"key", row_json(d.key)}, {"columns", d.columns}, {"why", d.why}});
-  }
-  return {{"table", r.table},
-          {"skipped", r.skipped.empty() ? nlohmann::json() : nlohmann::json(r.skipped)},
-          {"rows_at_home", r.found.rows_at_home},
-          {"rows_at_spoke", r.found.rows_at_spoke},
-          {"equal", r.found.equal},
-          {"under_way", r.found.looked_at_again},
-          {"stay_on_one_side", r.found.stay},
-          {"changing", r.found.changing},
-          {"held", r.held},
-          {"different", r.found.differences.size()},
-          {"differences", std::move(list)}};
-}
-
 std::string to_text(const table_result& r, std::size_t limit) {
   using observe::grouped;
   const std::string table = observe::printable(r.table);
@@ -133,11 +107,39 @@ std::string to_text(const table_result& r, std::size_t limit) {
 
 }  // namespace
 
-int verify(const options& o, const engines& e, console& c) {
-  preflight p(o.config_file, e);
-  if (const auto code = open_both(p, true, o, c, "verify")) return *code;
-  const side_factory home_side = e.home(p.cfg, p.tables), spoke_side = e.spoke(p.cfg, p.tables);
-  const auto home_rows = home_side.make_row_reader(), spoke_rows = spoke_side.make_row_reader();
+std::uint64_t compared::differences() const {
+  std::uint64_t n = 0;
+  for (const table_result& r : tables) n += r.found.differences.size();
+  return n;
+}
+
+std::uint64_t compared::undecided() const {
+  std::uint64_t n = 0;
+  for (const table_result& r : tables) n += r.found.changing + (r.skipped.empty() ? 0 : 1);
+  return n;
+}
+
+nlohmann::json to_json(const table_result& r, std::size_t limit) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const difference& d : r.found.differences) {
+    if (list.size() == limit) break;
+    list.push_back({{"kind", name(d.is)}, {"key", row_json(d.key)}, {"columns", d.columns}, {"why", d.why}});
+  }
+  return {{"table", r.table},
+          {"skipped", r.skipped.empty() ? nlohmann::json() : nlohmann::json(r.skipped)},
+          {"rows_at_home", r.found.rows_at_home},
+          {"rows_at_spoke", r.found.rows_at_spoke},
+          {"equal", r.found.equal},
+          {"under_way", r.found.looked_at_again},
+          {"stay_on_one_side", r.found.stay},
+          {"changing", r.found.changing},
+          {"held", r.held},
+          {"different", r.found.differences.size()},
+          {"differences", std::move(list)}};
+}
+
+compared compare_both(preflight& p, const options& o, const engines& e, console& c) {
+  const auto home_rows = e.home_rows_by_hand(p.cfg), spoke_rows = e.spoke_rows_by_hand(p.cfg);
   const auto home = e.home_by_hand(p.cfg, p.tables), spoke = e.spoke_by_hand(p.cfg, p.tables);
   home_rows->open();
   spoke_rows->open();
@@ -152,13 +154,13 @@ int verify(const options& o, const engines& e, console& c) {
       if (!copy.done) under_copy.insert(copy.table);
 
   lanes_watch lanes(p.cfg, *home_rows, *spoke_rows);
-  std::vector<table_result> results;
+  compared all;
   bool known = false;
   for (const table_pair& t : p.tables.tables) {
     const std::string table = pipeline::table_name(t);
     if (!is_table(table, o.table)) continue;
     known = true;
-    table_result& r = results.emplace_back(table_result{.table = table, .skipped = {}, .found = {}});
+    table_result& r = all.tables.emplace_back(table_result{.table = table, .skipped = {}, .found = {}});
     if (under_copy.contains(table)) {
       r.skipped = "its first copy is under way";
     } else if (held.contains(plain_key(table, "{}"))) {
@@ -184,21 +186,24 @@ int verify(const options& o, const engines& e, console& c) {
     if (!o.json) c.out << to_text(r, o.limit) << std::flush;
   }
   if (!known) throw failure(failure_kind::config_file, "no synced table is called " + observe::printable(o.table), "", "`duet check` lists the tables");
+  all.hub_runs = lanes.hub_is_there();
+  return all;
+}
 
-  std::uint64_t differences = 0, undecided = 0, equal = 0, waiting = 0;
-  for (const table_result& r : results) {
-    differences += r.found.differences.size();
-    undecided += r.found.changing + (r.skipped.empty() ? 0 : 1);
-    equal += r.found.equal;
-    waiting += r.held;
-  }
+int verify(const options& o, const engines& e, console& c) {
+  preflight p(o.config_file, e);
+  if (const auto code = open_both(p, true, o, c, "verify")) return *code;
+  const compared all = compare_both(p, o, e, c);
+  const std::uint64_t differences = all.differences(), undecided = all.undecided();
   const int code = differences || undecided ? exit_findings : exit_fine;
   if (o.json) {
     nlohmann::json tables = nlohmann::json::array();
-    for (const table_result& r : results) tables.push_back(to_json(r, o.limit));
-    return answer(c, "verify", code, {{"link", p.cfg.link}, {"equal", differences == 0 && !undecided}, {"hub_runs", lanes.hub_is_there()}, {"tables", std::move(tables)}});
+    for (const table_result& r : all.tables) tables.push_back(to_json(r, o.limit));
+    return answer(c, "verify", code, {{"link", p.cfg.link}, {"equal", code == exit_fine}, {"hub_runs", all.hub_runs}, {"tables", std::move(tables)}});
   }
-  if (!lanes.hub_is_there()) c.out << "no hub runs, so nobody can say what was under way: what differs may only not have arrived yet\n";
+  std::uint64_t equal = 0, waiting = 0;
+  for (const table_result& r : all.tables) equal += r.found.equal, waiting += r.held;
+  if (!all.hub_runs) c.out << "no hub runs, so nobody can say what was under way: what differs may only not have arrived yet\n";
   if (differences) c.out << fmt::format("{} rows differ\n", observe::grouped(differences));
   else if (undecided) c.out << "not all could be compared\n";
   else c.out << fmt::format("both sides are equal{}, {} rows\n", waiting ? fmt::format(" except for {} rows that are held", observe::grouped(waiting)) : "", observe::grouped(equal));

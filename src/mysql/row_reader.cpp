@@ -29,7 +29,7 @@ std::string from_hex(std::string_view digits) {
 }  // namespace
 
 void row_reader::open() {
-  auto rows = std::make_unique<connection>(at_, "duet:" + link_ + ":copy"), log = std::make_unique<connection>(at_, "duet:" + link_ + ":copy-log");
+  auto rows = std::make_unique<connection>(at_, session_name_ + ":copy"), log = std::make_unique<connection>(at_, session_name_ + ":copy-log");
   const std::lock_guard guard(mutex_);
   rows_ = std::move(rows);
   log_ = std::move(log);

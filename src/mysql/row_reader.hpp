@@ -13,7 +13,7 @@ namespace duet::mysql {
 
 class row_reader final : public duet::row_reader {
  public:
-  row_reader(const endpoint& at, std::string link) : at_(at), link_(std::move(link)) {}
+  explicit row_reader(const endpoint& at, std::string session_name) : at_(at), session_name_(std::move(session_name)) {}
 
   void open() override;
   next_rows read_rows(const table_pair&, const std::string& cursor, std::size_t limit, bool lock) override;
@@ -24,7 +24,7 @@ class row_reader final : public duet::row_reader {
 
  private:
   const endpoint at_;
-  const std::string link_;
+  const std::string session_name_;
   std::mutex mutex_;  // guards the pointers against interrupt()
   std::unique_ptr<connection> rows_, log_;
   std::string statement_;  // kept for its capacity

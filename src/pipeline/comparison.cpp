@@ -164,7 +164,8 @@ void comparer::report(const pair_of_rows& p) {
   std::vector<cell> key(n);
   const auto& known = p.key[0][table_.key[0]] ? p.key[0] : p.key[1];
   for (const std::uint16_t k : table_.key) key[k] = cell_of(known[k]);
-  difference d{home && spoke ? kind::different : home ? kind::missing_at_spoke : kind::missing_at_home, key_json(table_, key.data()), {}, p.problem};
+  difference d{.is = home && spoke ? kind::different : home ? kind::missing_at_spoke : kind::missing_at_home, .key = key_json(table_, key.data()), .columns = {}, .why = p.problem};
+  d.token = translate::key_token(table_, &known == &p.key[0] ? side::home : side::spoke, key.data(), arena_);
   if (!p.problem.empty()) d.is = kind::incomparable;
   else if (d.is == kind::different) d.columns = differing(p, d.why);
   found_.differences.push_back(std::move(d));

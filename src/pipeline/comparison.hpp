@@ -22,7 +22,8 @@ struct difference {
     different,
     incomparable,  // one side's row has no form on the other one
   } is;
-  std::string key;                   // JSON, home's names
+  std::string key;                   // JSON, home's names; in home's form, unless it is incomparable
+  std::uint64_t token = 0;           // of the key
   std::vector<std::string> columns;  // home's names: those that differ
   std::string why;                   // incomparable
 };

@@ -13,8 +13,8 @@
 namespace duet::postgres {
 
 // The order of the key's index is the only one that a reader of chunks can afford.
-connection_handle row_reader::connect_as(const char* name) const {
-  connection_handle c = connect(at_, "duet:" + link_ + ":" + name);
+connection_handle row_reader::connect_as(const char* what) const {
+  connection_handle c = connect(at_, session_name_ + ":" + what);
   exec(c.get(),
        "SET synchronous_commit = on; SET statement_timeout = '60s'; SET default_transaction_isolation = 'read committed';"
        "SET default_transaction_read_only = off; SET row_security = off; SET idle_in_transaction_session_timeout = '60s';"

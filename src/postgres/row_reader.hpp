@@ -11,7 +11,10 @@ namespace duet::postgres {
 
 class row_reader final : public duet::row_reader {
  public:
-  row_reader(const endpoint& at, std::string link) : at_(at), link_(std::move(link)) {}
+  // A person's sessions go under another name: a hub that starts ends what an earlier hub has left behind.
+  enum class user : std::uint8_t { hub, person };
+  row_reader(const endpoint& at, std::string link, user u = user::hub)
+      : at_(at), link_(std::move(link)), session_name_((u == user::hub ? "duet:" : "duet-by-hand:") + link_) {}
 
   void open() override;
   next_rows read_rows(const table_pair&, const std::string& cursor, std::size_t limit, bool lock) override;
@@ -21,10 +24,10 @@ class row_reader final : public duet::row_reader {
   void interrupt() noexcept override;
 
  private:
-  connection_handle connect_as(const char* name) const;
+  connection_handle connect_as(const char* what) const;
 
   const endpoint at_;
-  const std::string link_;
+  const std::string link_, session_name_;
   std::mutex mutex_;  // guards the handles against interrupt()
   connection_handle rows_, log_;
 };

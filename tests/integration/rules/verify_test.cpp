@@ -25,6 +25,40 @@ class verify : public sync_test {
             " decode(md5(i::text), 'hex'), CASE WHEN i % 5 > 0 THEN jsonb_build_object('n', i, 'list', jsonb_build_array(1.5, NULL, 'ü')) END, i % 2 = 0,"
             " CASE WHEN i % 4 > 0 THEN md5(i::text)::uuid END FROM generate_series(1, 5000) i");
   }
+  const std::vector<std::string> damage_ = {"UPDATE wide SET share = share + 0.001 WHERE no = 17", "UPDATE wide SET data = NULL, price = 1 WHERE no = 4000",
+                                            "UPDATE wide SET doc = '{\"n\": 18, \"list\": [1.5, null, \"u\"]}' WHERE no = 18", "DELETE FROM wide WHERE no = 2500",
+                                            "DELETE FROM wide WHERE no = 5000", "INSERT INTO wide (name, no) VALUES ('Zoe', 9001), ('A', 9002)"};
+  void repair_under_load(const std::string& truth) {
+    begin();
+    fill();
+    settle(*hub_);
+    if (HasFatalFailure()) return;
+    damage_spoke(damage_);
+    two_way_load load(home(), home_db_, spoke(), spoke_db_, seed());
+    const auto before = at_spoke("SELECT * FROM wide ORDER BY no");
+    const auto dry = run({DUET_BINARY, "repair", "--truth", truth, "--dry-run", "-c", config_file()}, 120s);
+    EXPECT_EQ(dry.exit_code, 1) << dry.output;
+    EXPECT_THAT(dry.output, HasSubstr("7 of 7 rows that differ would be as they are at " + truth));
+    EXPECT_EQ(at_spoke("SELECT * FROM wide ORDER BY no"), before);
+    const auto done = run({DUET_BINARY, "repair", "--truth", truth, "--yes", "--json", "-c", config_file()}, 120s);
+    EXPECT_EQ(done.exit_code, 0) << done.output << hub_->output();
+    EXPECT_EQ(nlohmann::json::parse(done.output)["repaired"], 7) << done.output;
+    EXPECT_TRUE(eventually([&] { return verified().code == 0; }, 30s)) << verified().said.dump(1);
+    load.stop_writing();
+    settle(*hub_);
+    load.stop();
+    if (HasFatalFailure()) return;
+    expect_equal();
+    EXPECT_EQ(verified().of("public.wide")["equal"], 5000);
+    const std::string there = "SELECT count(*) FROM wide WHERE no IN (2500, 5000)", extra = "SELECT count(*) FROM wide WHERE no > 9000";
+    expect_both(there, {{truth == "home" ? "2" : "0"}});
+    expect_both(extra, {{truth == "home" ? "0" : "2"}});
+    EXPECT_EQ(at_home("SELECT count(*), count(home_row), count(spoke_row), min(winner), max(winner) FROM duet.conflict_log WHERE link = '" + link_ + "' AND type = 'repair'"),
+              (sql_rows{{"7", "5", "5", truth, truth}}));
+    const auto nothing = run({DUET_BINARY, "repair", "--truth", truth, "--yes", "-c", config_file()}, 120s);
+    EXPECT_EQ(nothing.exit_code, 0);
+    EXPECT_THAT(nothing.output, HasSubstr("there is nothing to repair"));
+  }
   struct answer {
     int code;
     nlohmann::json said;
@@ -84,9 +118,7 @@ TEST_P(verify, finds_what_was_damaged_and_nothing_else_under_load) {
   fill();
   settle(*hub_);
   if (HasFatalFailure()) return;
-  damage_spoke({"UPDATE wide SET share = share + 0.001 WHERE no = 17", "UPDATE wide SET data = NULL, price = 1 WHERE no = 4000",
-                "UPDATE wide SET doc = '{\"n\": 18, \"list\": [1.5, null, \"u\"]}' WHERE no = 18", "DELETE FROM wide WHERE no = 2500", "DELETE FROM wide WHERE no = 5000",
-                "INSERT INTO wide (name, no) VALUES ('Zoe', 9001), ('A', 9002)"});
+  damage_spoke(damage_);
   two_way_load load(home(), home_db_, spoke(), spoke_db_, seed());
   for (int again : {1, 2}) {
     const answer a = verified();
@@ -111,6 +143,10 @@ TEST_P(verify, finds_what_was_damaged_and_nothing_else_under_load) {
   EXPECT_THAT(text.output, HasSubstr("  and 4 more\n7 rows differ\n"));
 }
 
+TEST_P(verify, and_repair_by_home_make_both_sides_equal_under_load) { repair_under_load("home"); }
+
+TEST_P(verify, and_repair_by_the_spoke_make_both_sides_equal_under_load) { repair_under_load("spoke"); }
+
 TEST_P(verify, says_that_it_cannot_know_without_a_hub_and_leaves_held_rows_out) {
   begin();
   fill();
@@ -131,6 +167,11 @@ TEST_P(verify, says_that_it_cannot_know_without_a_hub_and_leaves_held_rows_out) 
   EXPECT_EQ(alone.code, 1);
   EXPECT_EQ(alone.said["hub_runs"], false);
   EXPECT_EQ(alone.of("public.kv")["different"], 1);
+  const auto repair = run({DUET_BINARY, "repair", "--truth", "home", "--yes", "-c", config_file()}, 60s);
+  EXPECT_EQ(repair.exit_code, 4) << repair.output;
+  EXPECT_THAT(repair.output, HasSubstr("no hub runs"));
+  const auto unasked = run({DUET_BINARY, "repair", "--truth", "home", "-c", config_file()}, 60s);
+  EXPECT_EQ(unasked.exit_code, 2) << unasked.output;
   const auto unknown = run({DUET_BINARY, "verify", "--table", "nosuch", "-c", config_file()}, 60s);
   EXPECT_EQ(unknown.exit_code, 2) << unknown.output;
 }

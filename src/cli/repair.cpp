@@ -1,0 +1,117 @@
+// duet repair: compares both sides, and lets the rows of one of them stand where they differ. Each row goes the way of a decision
+// by hand (cli/decision): written at home in a transaction of ours, sent to the spoke as a refresh, on record with both images.
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+
+#include "cli/answer.hpp"
+#include "cli/comparing.hpp"
+#include "cli/decision.hpp"
+#include "cli/ledger.hpp"
+#include "duet/failure.hpp"
+#include "observe/printable.hpp"
+
+namespace duet::cli {
+
+namespace {
+
+constexpr std::size_t rows_at_once = 500;
+constexpr int looks_max = 5;
+using pipeline::difference;
+
+waiting_key key_of_difference(const std::string& table, const difference& d) {
+  waiting_key k;
+  k.id = table + " " + key_text(d.key);
+  k.table = table;
+  k.key = d.key;
+  k.token = d.token;
+  waiting_key::change of_home{side::spoke, {}};  // as if the spoke held a change of home: the key is in home's form
+  of_home.what.table = table;
+  of_home.what.key = d.key;
+  of_home.what.token = d.token;
+  k.changes.push_back(std::move(of_home));
+  return k;
+}
+
+// Why the rows of a table can't be repaired from this side; empty: they can.
+std::string why_not(const table_pair& t, side truth) {
+  if (t.flows_from(truth)) return {};
+  return fmt::format("it is synced {}: {} has no say in it", name(t.direction), name(truth));
+}
+
+}  // namespace
+
+int repair(const options& o, const engines& e, console& c) {
+  preflight p(o.config_file, e);
+  if (const auto code = open_both(p, true, o, c, "repair")) return *code;
+  if (!o.yes && !o.dry_run && (!c.in_is_terminal || o.json))
+    throw usage_failure(o.json ? "with --json nobody is asked" : "there is no terminal to ask", "Add --yes, or --dry-run.");
+  const compared all = compare_both(p, o, e, c);
+  const side truth = o.pick == "home" ? side::home : side::spoke;
+  const std::uint64_t differences = all.differences();
+
+  verdict v;
+  v.pick = truth;
+  std::vector<waiting_key> keys;
+  std::vector<const table_pair*> tables;
+  std::uint64_t left = all.undecided();
+  for (const table_result& r : all.tables) {
+    const table_pair* t = find_table(p.tables, r.table);
+    const std::string reason = why_not(*t, truth);
+    for (const difference& d : r.found.differences) {
+      if (!reason.empty() || d.is == difference::kind::incomparable) {
+        ++left;
+        continue;
+      }
+      keys.push_back(key_of_difference(r.table, d));
+      tables.push_back(t);
+    }
+    if (!reason.empty() && !r.found.differences.empty() && !o.json) c.out << observe::printable(r.table) << " is left as it is: " << reason << '\n';
+  }
+  std::uint64_t repaired = 0;
+  const auto finish = [&](const char* result) {
+    const int code = differences == repaired && left == 0 ? exit_fine : exit_findings;
+    if (o.json) {
+      nlohmann::json list = nlohmann::json::array();
+      for (const table_result& r : all.tables) list.push_back(to_json(r, o.limit));
+      return answer(c, "repair", code, {{"link", p.cfg.link}, {"result", result}, {"truth", name(truth)}, {"differ", differences}, {"repaired", repaired}, {"tables", std::move(list)}});
+    }
+    if (differences == 0) c.out << "there is nothing to repair\n";
+    else if (o.dry_run) c.out << fmt::format("{} of {} rows that differ would be as they are at {}\n", observe::grouped(keys.size()), observe::grouped(differences), name(truth));
+    else c.out << fmt::format("{} of {} rows that differ are repaired\n", observe::grouped(repaired), observe::grouped(differences));
+    c.out << std::flush;
+    return code;
+  };
+  if (keys.empty() || o.dry_run) return finish(differences ? "dry_run" : "equal");
+  if (!all.hub_runs)
+    throw failure(failure_kind::not_set_up, "no hub runs that could tell what is under way: what differs may only not have arrived yet", "", "Start it (duet run), then repair.");
+  if (!o.yes) {
+    c.out << fmt::format("{} rows shall be as they are at {}, on both sides. Type yes to do so: ", observe::grouped(keys.size()), name(truth)) << std::flush;
+    std::string typed;
+    std::getline(c.in, typed);
+    if (typed != "yes") {
+      c.out << "Nothing was changed." << std::endl;
+      return exit_findings;
+    }
+  }
+  decider d(p, e, v, decider::about::differences);
+  d.open();
+  for (std::size_t first = 0; first < keys.size(); first += rows_at_once) {
+    std::vector<plan> plans;
+    for (std::size_t i = first; i < std::min(keys.size(), first + rows_at_once); ++i) plans.push_back({&keys[i], tables[i], key_of(*tables[i], keys[i], d.arena()), {}, {}});
+    const std::size_t wanted = plans.size();
+    for (int look = 1;; ++look) {
+      d.look(plans);
+      std::erase_if(plans, [](const plan& one) { return one.now.home.found == one.now.spoke.found && one.now.home.values == one.now.spoke.values; });
+      if (plans.empty() || d.decide_all(plans, true)) break;
+      if (look == looks_max)
+        throw failure(failure_kind::deadlock, fmt::format("rows change all the time while they are to be repaired; {} are done", repaired), "", "Repair once more when there is less traffic.");
+    }
+    repaired += wanted;
+    if (!o.json && c.out_is_terminal) c.err << fmt::format("\r{} of {} rows\x1b[K", observe::grouped(repaired), observe::grouped(keys.size())) << std::flush;
+  }
+  if (!o.json && c.out_is_terminal) c.err << "\r\x1b[K" << std::flush;
+  return finish("repaired");
+}
+
+}  // namespace duet::cli
