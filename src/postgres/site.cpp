@@ -327,6 +327,11 @@ void site::check_tables(const mapping& m, findings& all) {
         report.warn("replica_identity",
                     "REPLICA IDENTITY is not FULL: large values that an update leaves alone are missing from the log", remedy);
     }
+    if (publishes_generated_columns() && (pair.direction == flow::both || t.replica_identity == 'f') &&
+        connections_->ask_whether("SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = $1::regclass AND attgenerated = 'v' AND NOT attisdropped)", {table},
+                                  "reading columns of " + dotted(t)))
+      report.refuse("virtual_column", "the table has a virtual generated column: once it is published with REPLICA IDENTITY FULL, PostgreSQL refuses every update of it",
+                    "make the column STORED, or drop it; a table of one way from home can do without REPLICA IDENTITY FULL");
     if (pair.flows_from(side::spoke) && !t.triggers.empty()) {
       std::string names;
       for (const std::string& name : t.triggers) names += (names.empty() ? "" : ", ") + name;
@@ -473,13 +478,17 @@ std::vector<std::string> site::published() {
   return tables;
 }
 
+// PostgreSQL 18 refuses updates of a table with REPLICA IDENTITY FULL that has a generated column which is not published.
+bool site::publishes_generated_columns() { return PQserverVersion(connections_->general()) >= 180000; }
+
 bool site::publishes_all(const mapping& m) {
   std::vector<std::string> wanted{qualified_name("duet", "control")};
   for (const table_pair& pair : m.tables) wanted.push_back(qualified_name(pair.home.schema, pair.home.name));
   std::vector<std::string> found = published();
   std::ranges::sort(wanted);
   std::ranges::sort(found);
-  return wanted == found;
+  return wanted == found && (!publishes_generated_columns() || connections_->ask_whether("SELECT pubgencols = 's' FROM pg_publication WHERE pubname = $1",
+                                                                                         {object_name_}, "reading the publication"));
 }
 
 std::vector<std::string> site::setup_statements(const mapping& m, bool for_dba) {
@@ -492,9 +501,12 @@ std::vector<std::string> site::setup_statements(const mapping& m, bool for_dba) 
   if (!publishes_all(m)) {
     std::string tables = qualified_name("duet", "control");
     for (const table_pair& pair : m.tables) tables += ", " + qualified_name(pair.home.schema, pair.home.name);
+    const std::string with = publishes_generated_columns() ? " (publish_generated_columns = stored)" : "";
     statements.push_back("DO $duet$ BEGIN\n  IF EXISTS (SELECT FROM pg_catalog.pg_publication WHERE pubname = " + literal +
                          ") THEN\n    ALTER PUBLICATION " + publication + " SET TABLE " + tables +
-                         ";\n  ELSE\n    CREATE PUBLICATION " + publication + " FOR TABLE " + tables + ";\n  END IF;\nEND $duet$");
+                         (with.empty() ? "" : ";\n    ALTER PUBLICATION " + publication + " SET" + with) +
+                         ";\n  ELSE\n    CREATE PUBLICATION " + publication + " FOR TABLE " + tables + (with.empty() ? "" : " WITH" + with) +
+                         ";\n  END IF;\nEND $duet$");
   }
   if (!connections_->ask_whether("SELECT EXISTS (SELECT FROM pg_replication_origin WHERE roname = $1)", {object_name_},
                                  "reading origins"))

@@ -49,6 +49,7 @@ class site final : public duet::site {
   void take_lock(bool force);
   void end_sessions();
   [[noreturn]] void report_holder();
+  bool publishes_generated_columns();
   bool publishes_all(const mapping&);
   std::vector<std::string> published();
   bool has_bookkeeping();

@@ -122,6 +122,22 @@ TEST_P(directions, a_generated_column_is_made_by_each_side_itself) {
   expect_equal();
 }
 
+// Published, such a table could not be updated any more.
+TEST_P(directions, a_virtual_generated_column_at_home_is_refused_where_there_are_any) {
+  const std::string table = "CREATE TABLE line (id bigint PRIMARY KEY, price int, twice int GENERATED ALWAYS AS (price * 2) VIRTUAL);";
+  if (std::stoi(*at_home("SHOW server_version_num")[0][0]) < 180000) {
+    EXPECT_THROW(at_home(table), sql_error);
+    return;
+  }
+  at_home(table + "ALTER TABLE line REPLICA IDENTITY FULL; INSERT INTO line VALUES (1, 1)");
+  at_spoke("CREATE TABLE line (id bigint PRIMARY KEY, price int)");
+  write_config("  - home: public.line\n");
+  const auto r = run({DUET_BINARY, "setup", "-c", config_file()}, 60s);
+  EXPECT_EQ(r.exit_code, 4) << r.output;
+  EXPECT_THAT(r.output, ::testing::HasSubstr("virtual_column"));
+  at_home("UPDATE line SET price = 2");
+}
+
 TEST_P(directions, a_key_of_several_columns_is_one_key) {
   at_home("CREATE TABLE stock (shop varchar(10), item int, day date, n bigint, PRIMARY KEY (shop, item, day));"
           "ALTER TABLE stock REPLICA IDENTITY FULL");
