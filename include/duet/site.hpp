@@ -77,6 +77,7 @@ class site {
 
   // The statements that make what is missing for this mapping, in order; each can be run again. `for_dba` adds the GRANTs.
   virtual std::vector<std::string> setup_statements(const mapping&, bool for_dba) = 0;
+  virtual void create_table(const std::string& /*sql*/) {}     // one statement of translate/table_writer
   virtual void setup(const mapping&) = 0;     // runs them; idempotent; control rows are put in by init_control
   virtual log_position start_position() = 0;  // PostgreSQL: the slot's confirmed position; MySQL: the binlog's end now
   virtual bool init_control(const control_row&) = 0;           // inserts if absent; false: it was there

@@ -25,6 +25,7 @@ constexpr const char* examples =
     "                                        SQL or setting that mends it\n"
     "  duet setup --print -c duet.yaml       the SQL and the GRANTs, for a DBA to read or run\n"
     "  duet setup -c duet.yaml               makes tables, publication, slot and origin\n"
+    "  duet setup --create-missing           the same, and the tables that one side lacks\n"
     "  duet run -c duet.yaml                 the daemon; Ctrl-C or SIGTERM drains and stops\n"
     "  duet status --watch -c duet.yaml      rows/s and lag per lane, each second\n"
     "  duet conflicts --since 1h             what conflict rules have decided; show ID: the rows\n"
@@ -74,6 +75,18 @@ int run_command_line(int argc, const char* const* argv, std::string_view version
   add("check", "says what would stop or endanger the sync, and what mends it; changes nothing", check);
   CLI::App* setup_verb = add("setup", "makes all that Duet needs on both sides; can be run again", setup);
   setup_verb->add_flag("--print", o.print, "print the SQL with the least-privilege GRANTs for a DBA; run nothing");
+  setup_verb->add_flag("--create-missing", o.create_missing, "make the tables first that one side lacks, as `duet schema` shows them");
+  CLI::App* schema_verb = add("schema", "prints the tables that one side lacks as CREATE TABLE; changes nothing", schema);
+  schema_verb
+      ->add_option_function<std::string>(
+          "--for",
+          [&o](const std::string& side) {
+            o.home_only = side == "home";
+            o.spoke_only = side == "spoke";
+          },
+          "home or spoke: only those that this side lacks")
+      ->type_name("SIDE")
+      ->check(CLI::IsMember({"home", "spoke"}));
   CLI::App* run_verb = add("run", "runs the link until SIGTERM or Ctrl-C", run);
   run_verb->add_flag("--take-over", o.take_over, "end another hub of this link first");
   run_verb->add_option("--log-level", o.log_level, "trace, debug, info, warn or error (default: info)")
@@ -149,7 +162,7 @@ int run_command_line(int argc, const char* const* argv, std::string_view version
   const std::string word = argv[1][0] == '-' ? "" : observe::printable(argv[1]);
   const auto verbs = app.get_subcommands([](CLI::App*) { return true; });
   if (argv[1][0] != '-' && std::none_of(verbs.begin(), verbs.end(), [&](CLI::App* v) { return v->get_name() == argv[1]; }))
-    return usage(c, json, word, "there is no verb `" + word + "`", "Use check, setup, run, status, conflicts, held, verify, repair or teardown; `duet --help` explains them.");
+    return usage(c, json, word, "there is no verb `" + word + "`", "Use check, schema, setup, run, status, conflicts, held, verify, repair or teardown; `duet --help` explains them.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp& help) {

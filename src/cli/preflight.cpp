@@ -105,7 +105,6 @@ bool preflight::connect() {
 
 void preflight::bind() {
   if (!home || !spoke) return;
-  std::vector<table_schema> home_tables, spoke_tables;
   const bool home_ok = step(at_home_, "home", [&] { home_tables = home->load_tables(table_patterns(cfg, side::home)); });
   const bool spoke_ok = step(at_spoke_, "spoke", [&] { spoke_tables = spoke->load_tables(table_patterns(cfg, side::spoke)); });
   if (!home_ok || !spoke_ok) return;

@@ -36,6 +36,7 @@ class preflight {
   std::unique_ptr<site> home, spoke;     // null: not reached
   site_identity home_identity, spoke_identity;
   mapping tables;
+  std::vector<table_schema> home_tables, spoke_tables;  // the catalogs, as bind() has loaded them
 
  private:
   // Runs a step of one site; a failure becomes a finding there. False: it failed.

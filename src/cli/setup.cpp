@@ -4,6 +4,7 @@
 
 #include "cli/answer.hpp"
 #include "cli/preflight.hpp"
+#include "cli/schema.hpp"
 #include "duet/failure.hpp"
 #include "observe/printable.hpp"
 
@@ -12,8 +13,8 @@ namespace duet::cli {
 namespace {
 
 constexpr const char* start_note =
-    "Existing rows are not copied by this version: the tables must be equal, or empty, on both sides at this moment, and what "
-    "is written from here on is carried over.";
+    "What is written from here on is carried over. Rows that exist are copied only where a table says `initial: copy_from_home` or "
+    "`copy_from_spoke`; all others must be equal on both sides at this moment.";
 
 // Statements as a script: each ends with a semicolon, on its own line where it ends with a comment.
 std::string script(const std::vector<std::string>& statements) {
@@ -68,6 +69,10 @@ void refuse_strangers(const std::string& link, const control_row& at_home, const
 }  // namespace
 
 int setup(const options& o, const engines& e, console& c) {
+  std::vector<std::string> made;
+  if (o.create_missing && !o.print) made = create_missing(o, e);
+  if (!o.json)
+    for (const std::string& table : made) c.out << "made at " << observe::printable(table) << std::endl;
   preflight p(o.config_file, e);
   if (p.load() && p.connect()) {
     p.bind();
@@ -122,6 +127,7 @@ int setup(const options& o, const engines& e, console& c) {
     document["home_position"] = home_at;
     document["spoke_position"] = spoke_at;
     document["tables"] = p.tables.tables.size();
+    document["made"] = made;
     return answer(c, "setup", exit_fine, std::move(document));
   }
   c.err << p.complaints() << std::flush;

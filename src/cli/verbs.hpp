@@ -34,6 +34,7 @@ struct options {
   std::vector<std::string> set;         // column=value, or column: NULL
   bool remove = false, all = false;
   bool dry_run = false;                 // repair
+  bool create_missing = false;          // setup
   std::uint64_t rate = 0;               // verify: rows per second; 0: as fast as it goes
 };
 
@@ -66,5 +67,6 @@ int show_held(const options&, const engines&, console&);
 int resolve_held(const options&, const engines&, console&);
 int verify(const options&, const engines&, console&);
 int repair(const options&, const engines&, console&);
+int schema(const options&, const engines&, console&);
 
 }  // namespace duet::cli

@@ -505,6 +505,8 @@ std::vector<std::string> site::setup_statements(const mapping& m, bool for_dba) 
   return statements;
 }
 
+void site::create_table(const std::string& sql) { sessions_->general().execute(sql, "creating a table at the spoke"); }
+
 void site::setup(const mapping& m) {
   connection& c = sessions_->general();
   for (const std::string& sql : setup_statements(m, false)) {

@@ -539,6 +539,8 @@ std::vector<std::string> site::setup_statements(const mapping& m, bool for_dba) 
   return statements;
 }
 
+void site::create_table(const std::string& sql) { exec(connections_->general(), sql.c_str(), "creating a table at home"); }
+
 void site::setup(const mapping& m) {
   for (const std::string& sql : setup_statements(m, false)) {
     try {

@@ -22,6 +22,7 @@ class site final : public duet::site {
   void check_set_up(findings&) override;
 
   std::vector<std::string> setup_statements(const mapping&, bool for_dba) override;
+  void create_table(const std::string& sql) override;
   void setup(const mapping&) override;
   log_position start_position() override;
   bool init_control(const control_row&) override;

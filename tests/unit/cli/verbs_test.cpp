@@ -52,7 +52,7 @@ TEST_F(command_line, without_a_verb_shows_help_and_exits_with_2) {
 TEST_F(command_line, names_the_verbs_when_one_is_unknown) {
   EXPECT_EQ(call({"sync"}), 2);
   EXPECT_THAT(err, HasSubstr("there is no verb `sync`"));
-  EXPECT_THAT(err, HasSubstr("check, setup, run, status, conflicts, held or teardown"));
+  EXPECT_THAT(err, HasSubstr("check, schema, setup, run, status, conflicts, held, verify, repair or teardown"));
   EXPECT_THAT(out, IsEmpty());
 }
 
@@ -241,7 +241,7 @@ TEST_F(setup_verb, puts_mirrored_control_rows_just_before_where_the_logs_begin) 
   ASSERT_TRUE(home.control && spoke.control);
   EXPECT_EQ(*spoke.control, (control_row{"shop", 0, {999}, {4999}, 0, 0, "home-1", "spoke-1"}));
   EXPECT_EQ(*home.control, (control_row{"shop", 0, {4999}, {999}, 0, 0, "spoke-1", "home-1"}));
-  EXPECT_THAT(out, HasSubstr("Existing rows are not copied"));
+  EXPECT_THAT(out, HasSubstr("Rows that exist are copied only where"));
 }
 
 TEST_F(setup_verb, changes_no_control_row_the_second_time) {
