@@ -16,6 +16,7 @@ namespace duet {
 
 struct next_rows {
   std::vector<owned_row> rows;  // in the side's canonical form, in key order
+  bool last = false;            // the table ends with them
   std::string cursor;           // of the last one: reading goes on from there; for this engine to read
   bool busy = false;            // a row is locked by somebody: nothing was read, nothing is locked
 };
@@ -25,8 +26,8 @@ class row_reader {
   virtual ~row_reader() = default;
 
   virtual void open() = 0;  // connects; throws failure
-  // The next rows behind the cursor (empty: from the first one), at most `limit`. Fewer: the table ends there. Not locked, they
-  // are as committed. Throws failure.
+  // The next rows behind the cursor (empty: from the first one), at most `limit`. Not locked, they are as committed.
+  // Throws failure.
   virtual next_rows read_rows(const table_pair&, const std::string& cursor, std::size_t limit, bool lock) = 0;
   // All that has committed by now lies in the log before this, and the log's reader will get there. Throws failure.
   virtual log_position log_end() = 0;

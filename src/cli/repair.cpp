@@ -33,6 +33,27 @@ waiting_key key_of_difference(const std::string& table, const difference& d) {
   return k;
 }
 
+// One transaction, once none of the rows changes any more. False: they do not stop. Rows that are equal by now are left alone.
+bool decide_some(decider& d, const std::vector<plan>& wanted) {
+  for (int look = 0; look < looks_max; ++look) {
+    std::vector<plan> plans = wanted;
+    d.look(plans);
+    std::erase_if(plans, [](const plan& one) { return one.now.home.found == one.now.spoke.found && one.now.home.values == one.now.spoke.values; });
+    if (plans.empty() || d.decide_all(plans, true)) return true;
+  }
+  return false;
+}
+
+// Do all columns that differ belong to the other side?
+bool is_owned_by_other(const table_pair& t, const difference& d, side truth) {
+  if (d.is != difference::kind::different) return false;
+  return std::all_of(d.columns.begin(), d.columns.end(), [&](const std::string& name) {
+    for (std::uint16_t i = 0; i < t.columns.size(); ++i)
+      if (t.columns[i].home.name == name) return t.owned_by(other(truth), i);
+    return false;
+  });
+}
+
 // Why the rows of a table can't be repaired from this side; empty: they can.
 std::string why_not(const table_pair& t, side truth) {
   if (t.flows_from(truth)) return {};
@@ -59,7 +80,7 @@ int repair(const options& o, const engines& e, console& c) {
     const table_pair* t = find_table(p.tables, r.table);
     const std::string reason = why_not(*t, truth);
     for (const difference& d : r.found.differences) {
-      if (!reason.empty() || d.is == difference::kind::incomparable) {
+      if (!reason.empty() || d.is == difference::kind::incomparable || is_owned_by_other(*t, d, truth)) {
         ++left;
         continue;
       }
@@ -69,16 +90,17 @@ int repair(const options& o, const engines& e, console& c) {
     if (!reason.empty() && !r.found.differences.empty() && !o.json) c.out << observe::printable(r.table) << " is left as it is: " << reason << '\n';
   }
   std::uint64_t repaired = 0;
+  std::vector<std::pair<std::string, std::string>> refused;  // key, why
   const auto finish = [&](const char* result) {
     const int code = differences == repaired && left == 0 ? exit_fine : exit_findings;
     if (o.json) {
       nlohmann::json list = nlohmann::json::array();
       for (const table_result& r : all.tables) list.push_back(to_json(r, o.limit));
-      return answer(c, "repair", code, {{"link", p.cfg.link}, {"result", result}, {"truth", name(truth)}, {"differ", differences}, {"repaired", repaired}, {"tables", std::move(list)}});
+      return answer(c, "repair", code, {{"link", p.cfg.link}, {"result", result}, {"truth", name(truth)}, {"differ", differences}, {"repaired", repaired}, {"refused", refused}, {"tables", std::move(list)}});
     }
     if (differences == 0) c.out << "there is nothing to repair\n";
     else if (o.dry_run) c.out << fmt::format("{} of {} rows that differ would be as they are at {}\n", observe::grouped(keys.size()), observe::grouped(differences), name(truth));
-    else c.out << fmt::format("{} of {} rows that differ are repaired\n", observe::grouped(repaired), observe::grouped(differences));
+    else c.out << fmt::format("{} of {} rows that differ are repaired; `duet verify` says when they are equal\n", observe::grouped(repaired), observe::grouped(differences));
     c.out << std::flush;
     return code;
   };
@@ -99,18 +121,27 @@ int repair(const options& o, const engines& e, console& c) {
   for (std::size_t first = 0; first < keys.size(); first += rows_at_once) {
     std::vector<plan> plans;
     for (std::size_t i = first; i < std::min(keys.size(), first + rows_at_once); ++i) plans.push_back({&keys[i], tables[i], key_of(*tables[i], keys[i], d.arena()), {}, {}});
-    const std::size_t wanted = plans.size();
-    for (int look = 1;; ++look) {
-      d.look(plans);
-      std::erase_if(plans, [](const plan& one) { return one.now.home.found == one.now.spoke.found && one.now.home.values == one.now.spoke.values; });
-      if (plans.empty() || d.decide_all(plans, true)) break;
-      if (look == looks_max)
-        throw failure(failure_kind::deadlock, fmt::format("rows change all the time while they are to be repaired; {} are done", repaired), "", "Repair once more when there is less traffic.");
+    try {
+      if (decide_some(d, plans)) repaired += plans.size();
+      else refused.emplace_back(keys[first].id, "it or a row near it changes all the time");
+    } catch (const failure& f) {
+      if (f.kind != failure_kind::row_refused) throw;
+      for (plan& one : plans) {  // each for itself: one that can't be repaired must not keep the others from it
+        std::vector<plan> alone = {one};
+        try {
+          if (decide_some(d, alone)) ++repaired;
+          else refused.emplace_back(one.key->id, "it changes all the time");
+        } catch (const failure& why) {
+          if (why.kind != failure_kind::row_refused) throw;
+          refused.emplace_back(one.key->id, why.what());
+        }
+      }
     }
-    repaired += wanted;
     if (!o.json && c.out_is_terminal) c.err << fmt::format("\r{} of {} rows\x1b[K", observe::grouped(repaired), observe::grouped(keys.size())) << std::flush;
   }
   if (!o.json && c.out_is_terminal) c.err << "\r\x1b[K" << std::flush;
+  if (!o.json)
+    for (const auto& [key, why] : refused) c.out << "not repaired: " << observe::printable(key) << ": " << observe::printable(why) << '\n';
   return finish("repaired");
 }
 

@@ -80,7 +80,7 @@ void refuse_what_cannot_be_decided(const options& o, const std::vector<waiting_k
     for (const std::size_t other : tied_to(keys, i))
       if (std::find(chosen.begin(), chosen.end(), other) == chosen.end())
         throw failure(failure_kind::row_refused,
-                      "a held change has changed the key " + keys[i].id + " to or from " + keys[other].id + ": both must be decided together", "",
+                      "keys " + keys[i].id + " and " + keys[other].id + " wait behind each other (a held change has changed one to the other, or they may be equal to one side): both must be decided together", "",
                       "duet held resolve " + keys[i].id + ' ' + keys[other].id + " ...");
   }
 }

@@ -87,7 +87,7 @@ int setup(const options& o, const engines& e, console& c) {
       document["result"] = "refused";
       return answer(c, "setup", code, std::move(document));
     }
-    c.err << p.complaints() << "\nNothing was set up: mend what is refused first. `duet check` shows all of it." << std::endl;
+    c.err << p.complaints() << (made.empty() ? "\nNothing" : "\nBut for these tables nothing") << " was set up: mend what is refused first. `duet check` shows all of it." << std::endl;
     return code;
   }
 

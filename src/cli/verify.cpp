@@ -145,13 +145,16 @@ compared compare_both(preflight& p, const options& o, const engines& e, console&
   spoke_rows->open();
   home->open();
   spoke->open();
-  std::set<std::string> held;
+  std::set<std::pair<std::string, std::uint64_t>> held;  // what waits, waits by its token; its key tells it where tables have changed
+  std::set<std::string> held_keys;
   for (site* s : {p.home.get(), p.spoke.get()})
-    for (const table_key& k : s->load_held_keys()) held.insert(plain_key(k.table, k.key));
+    for (const table_key& k : s->load_held_keys()) held_keys.insert(plain_key(k.table, k.key));
   std::set<std::string> under_copy;
   for (target* t : {static_cast<target*>(home.get()), static_cast<target*>(spoke.get())})
     for (const table_copy& copy : t->load_copies())
       if (!copy.done) under_copy.insert(copy.table);
+  for (target* t : {static_cast<target*>(home.get()), static_cast<target*>(spoke.get())})
+    for (const auto& waiting : t->load_held_tokens()) held.insert(waiting);
 
   lanes_watch lanes(p.cfg, *home_rows, *spoke_rows);
   compared all;
@@ -163,7 +166,7 @@ compared compare_both(preflight& p, const options& o, const engines& e, console&
     table_result& r = all.tables.emplace_back(table_result{.table = table, .skipped = {}, .found = {}});
     if (under_copy.contains(table)) {
       r.skipped = "its first copy is under way";
-    } else if (held.contains(plain_key(table, "{}"))) {
+    } else if (held.contains({table, pipeline::table_token(t)})) {
       r.skipped = "it is stopped: its changes wait in duet.held";
     } else {
       const auto started = clock::now();
@@ -181,7 +184,7 @@ compared compare_both(preflight& p, const options& o, const engines& e, console&
       };
       r.found = pipeline::comparer(t, {*home_rows, *spoke_rows, *home, *spoke}, [&] { return lanes.wait(); }, look).run();
       if (!o.json && c.out_is_terminal && said != started) c.err << "\r\x1b[K" << std::flush;
-      r.held = static_cast<std::uint64_t>(std::erase_if(r.found.differences, [&](const difference& d) { return held.contains(plain_key(table, d.key)); }));
+      r.held = static_cast<std::uint64_t>(std::erase_if(r.found.differences, [&](const difference& d) { return held.contains({table, d.token}) || held_keys.contains(plain_key(table, d.key)); }));
     }
     if (!o.json) c.out << to_text(r, o.limit) << std::flush;
   }

@@ -28,6 +28,12 @@ std::optional<std::string> decode_hex(std::string_view text) {
   return out;
 }
 
+// The same key reads the same, however a server prints its JSON.
+std::string plain(const std::string& key) {
+  const auto j = nlohmann::json::parse(key, nullptr, false);
+  return j.is_discarded() ? key : j.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 // Do both entries stand for one change that has changed the row's key?
 bool share(const waiting_key::change& a, const waiting_key::change& b) {
   return a.at == b.at && a.what.op == operation::update && b.what.op == operation::update && a.what.token != b.what.token &&
@@ -60,19 +66,35 @@ std::vector<waiting_key> load_waiting(site& home, site& spoke) {
   for (auto& c : spoke.load_held()) all.push_back({side::spoke, std::move(c)});
   std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.what.held_at_us < b.what.held_at_us; });
   std::vector<waiting_key> keys;
-  std::map<std::pair<std::string, std::uint64_t>, std::size_t> known;
+  struct spelling {
+    std::size_t key;
+    std::optional<std::string> at[2];  // by the side that holds it
+  };
+  std::map<std::pair<std::string, std::uint64_t>, std::vector<spelling>> known;  // keys that may be equal to one side share a token
   std::map<std::pair<bool, std::uint64_t>, std::vector<std::pair<std::size_t, std::size_t>>> by_position;  // key, its change
   for (auto& c : all) {
-    const auto [found, is_new] = known.try_emplace({c.what.table, c.what.token}, keys.size());
-    if (is_new) keys.push_back({.id = {}, .table = c.what.table, .key = c.what.key, .token = c.what.token, .changes = {}, .tied = {}});
-    auto& key = keys[found->second];
+    auto& alike = known[{c.what.table, c.what.token}];
+    const std::string spelled = plain(c.what.key);
+    const auto here = static_cast<std::size_t>(c.at);
+    auto found = std::find_if(alike.begin(), alike.end(), [&](const spelling& s) { return s.at[here] ? *s.at[here] == spelled : s.at[1 - here] == spelled; });
+    if (found == alike.end() && alike.size() == 1 && !alike[0].at[here]) found = alike.begin();  // the other side spells it another way
+    if (found == alike.end()) {
+      for (const spelling& s : alike) keys[s.key].tied.push_back(keys.size());  // they wait behind each other
+      found = alike.insert(alike.end(), spelling{.key = keys.size(), .at = {}});
+      keys.push_back({.id = {}, .table = c.what.table, .key = c.what.key, .token = c.what.token, .changes = {}, .tied = {}});
+      for (const spelling& s : alike)
+        if (s.key != found->key) keys.back().tied.push_back(s.key);
+    }
+    found->at[here] = spelled;
+    const std::size_t number_of_key = found->key;
+    auto& key = keys[number_of_key];
     auto& beside = by_position[{c.at == side::spoke, c.what.source_position.value}];
     for (const auto& [other, number] : beside) {
-      if (other == found->second || !share(keys[other].changes[number], c)) continue;
+      if (other == number_of_key || !share(keys[other].changes[number], c)) continue;
       key.tied.push_back(other);
-      keys[other].tied.push_back(found->second);
+      keys[other].tied.push_back(number_of_key);
     }
-    beside.emplace_back(found->second, key.changes.size());
+    beside.emplace_back(number_of_key, key.changes.size());
     key.changes.push_back(std::move(c));
   }
   for (auto& k : keys) k.id = entry_id(k.first().at, k.first().what.id);

@@ -22,7 +22,7 @@ struct waiting_key {
   std::string table, key;      // home's name; JSON
   std::uint64_t token = 0;
   std::vector<change> changes;     // in order
-  std::vector<std::size_t> tied;   // other waiting keys that share a held change: it has changed one key to the other
+  std::vector<std::size_t> tied;   // other waiting keys that share a held change (it has changed one key to the other), or that may be equal to one side
 
   bool at(side) const;
   bool has(side at, std::uint64_t id) const;

@@ -64,6 +64,7 @@ next_rows row_reader::read_rows(const table_pair& table, const std::string& curs
     out.busy = true;
     return out;
   }
+  out.last = out.rows.size() < limit;
   if (!out.rows.empty()) {
     nlohmann::json last = nlohmann::json::array();
     for (const std::uint16_t k : table.key) last.push_back(to_hex(*out.rows.back().values[k]));

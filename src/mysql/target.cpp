@@ -293,9 +293,14 @@ std::vector<owned_row> target::lock_rows(const table_pair& table, std::span<cons
 
 std::vector<owned_row> target::read_rows(const table_pair& table, std::span<const row_view> keys) {
   demand(!session_->in_transaction, "read_rows() within a transaction");
-  auto rows = select(table, keys, false);
-  rollback();  // the next look is a new one
-  return rows;
+  try {
+    auto rows = select(table, keys, false);
+    rollback();  // the next look is a new one
+    return rows;
+  } catch (...) {
+    rollback();
+    throw;
+  }
 }
 
 std::vector<owned_row> target::select(const table_pair& table, std::span<const row_view> keys, bool lock) {

@@ -111,7 +111,8 @@ void applier::consume(change_block* block) {
         break;
       case record_kind::end:
         take_end(static_cast<const transaction_end&>(*r));
-        if (planner_.rows() + holds_.size() >= config_.tune.batch_rows_max) finish_batch();
+        // What has been written in parts ends with its transaction: it can't be tried again from memory.
+        if (streamed_ || planner_.rows() + holds_.size() >= config_.tune.batch_rows_max) finish_batch();
         break;
       case record_kind::progress:
         progress_ = just_before(static_cast<const transaction_end&>(*r).read_up_to);
@@ -211,13 +212,13 @@ void applier::hold_later(const change_record& c, std::string reason, std::string
 }
 
 void applier::take_change(const change_record& c) {
+  if (oldest_waiting_us_.load(std::memory_order_relaxed) == 0) oldest_waiting_us_ = current_->commit_time_us;
   if (c.op == operation::refresh) {  // what it had seen is known at the transaction's end
     refreshes_.emplace_back(new std::byte[c.size]);
     std::memcpy(refreshes_.back().get(), &c, c.size);
     return;
   }
   ++taken_.read;
-  if (oldest_waiting_us_.load(std::memory_order_relaxed) == 0) oldest_waiting_us_ = current_->commit_time_us;
   const table_pair& table = mapping_.tables[c.table];
   if (!not_begun_.empty() && not_begun_[c.table]) {  // its copy is made later, and has it
     ++taken_.filtered;
@@ -248,7 +249,21 @@ void applier::take_change(const change_record& c) {
   plan(c);
 }
 
+// A key that the log has brought whole, or taken away, since its table's copy has begun needs no copy: the stream has all that
+// the copied row has, and what this side has written to it since is no conflict with it.
+void applier::note_in_stream(const change_record& c) {
+  if (in_stream_.size() >= in_stream_max) return;
+  for (std::uint16_t i = 0; c.has_after && i < c.columns; ++i)
+    if (c.after(i).absent()) return;  // it brings nothing where the row is not yet
+  in_stream_.insert(c.token);
+  in_stream_.insert(c.token_before);
+}
+
 void applier::plan(const change_record& c) {
+  if (current_->copied && in_stream_.contains(c.token)) {
+    ++taken_.unchanged;
+    return;
+  }
   read_up_before_deciding();
   if (waits(c) && stays_here(c)) {  // each side keeps its own row anyway
     ++taken_.deletes_ignored;
@@ -268,6 +283,7 @@ void applier::plan(const change_record& c) {
     }
     trespass = nullptr;  // home knows by itself
   }
+  if (is_being_copied(table) && !current_->copied && c.op != operation::refresh) note_in_stream(c);
   planner_.add(c, current_, row, trespass);
 }
 
@@ -329,7 +345,6 @@ void applier::take_end(const transaction_end& e) {
     const auto table = static_cast<std::uint16_t>(copied_table_ - 1);
     std::erase_if(copied_, [&](const auto& c) { return c.first == table; });
     copied_.emplace_back(table, copying_->taken());
-    if (copied_.back().second.done) being_copied_[table] = false;
     copied_table_ = 0;
     return;
   }
@@ -509,12 +524,19 @@ void applier::after_commit(const control_row& final) {
   last_commit_ = clock::now();
   planner_.clear();
   holds_.clear();
-  if (!copied_.empty()) copying_->stored(copied_);
-  copied_.clear();
+  if (!copied_.empty()) copies_stored();
   answer_owed_ = false;
   link_.put_back.done(to_ == side::home ? final.floor : log_position{});
   after_taking();
   release_blocks(block_ != nullptr);
+}
+
+void applier::copies_stored() {
+  copying_->stored(copied_);
+  for (const auto& [table, copy] : copied_)
+    if (copy.done) being_copied_[table] = false;
+  if (std::find(being_copied_.begin(), being_copied_.end(), true) == being_copied_.end()) in_stream_.clear();
+  copied_.clear();
 }
 
 void applier::release_blocks(bool keep_current) {
@@ -525,7 +547,7 @@ void applier::release_blocks(bool keep_current) {
 }
 
 void applier::heartbeat(bool at_once) {
-  if (open_ || in_transaction_ || !planner_.empty() || !holds_.empty()) return;
+  if (open_ || in_transaction_ || !planner_.empty() || !holds_.empty() || !copied_.empty()) return;
   if (!link_.log_is_known[0] || !link_.log_is_known[1]) return;
   const auto pause = clock::now() - last_commit_;
   const bool due = at_once || pause >= std::chrono::seconds(config_.tune.heartbeat_s);
@@ -608,8 +630,21 @@ void applier::write_run(planned_run& r) {
   if (!sure.empty()) {
     if (careful_) write_carefully(shape, sure, doubtful);
     else write_statement(shape, sure, insert_mode::trusting, doubtful);
+    if (judged && sure.front()->from->copied) look_behind_copied(r);
   }
   if (!doubtful.empty()) decide(shape, doubtful);
+}
+
+// Where no row was, nothing could be locked: a copied row may stand where the other side's application has just deleted one. Now
+// that the rows are ours, whatever was there is in the log before them.
+void applier::look_behind_copied(const planned_run& r) {
+  catch_up();
+  const std::vector<std::uint8_t> before = answers_;
+  questions_.clear();
+  for (const planned_row& row : r.rows) questions_.push_back({row.token, row.token_before, row.from->seen, row.change->fields, r.statement.table->policy.deltas});
+  their_writes_.ask(questions_, answers_);
+  for (std::size_t i = 0; i < r.rows.size(); ++i)
+    if (answers_[i] && !before[i]) throw failure(failure_kind::deadlock, "a copied row met a write that had not been read");
 }
 
 bool applier::is_deferred(const planned_row& row) const {

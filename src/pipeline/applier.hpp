@@ -61,6 +61,7 @@ struct link_state {
 
 class applier {
  public:
+  static constexpr std::size_t in_stream_max = 1'000'000;
   static constexpr std::chrono::seconds catch_up_max{120};  // how long it waits without locks before the link is restarted
 
   // Waits until the log of the side written to has been read up to a place; false: not in time, or stopping.
@@ -131,6 +132,7 @@ class applier {
   [[noreturn]] void refuse_history(const char* what) const;
   void take_begin(const transaction_begin&);
   void take_change(const change_record&);
+  void note_in_stream(const change_record&);
   void plan(const change_record&);
   void take_end(const transaction_end&);
   void read_up_before_deciding();
@@ -150,6 +152,7 @@ class applier {
   void write_runs(bool last);
   void write_run(planned_run&);
   void read_up_under_locks(const planned_run&);
+  void look_behind_copied(const planned_run&);
   bool is_deferred(const planned_row&) const;
   void write_deferred();
   void keep_deferred();
@@ -201,6 +204,7 @@ class applier {
   void add_retry();
   void after_taking();
   void after_commit(const control_row&);
+  void copies_stored();
   void release_blocks(bool keep_current);
   void heartbeat(bool at_once = false);
   control_row next_control() const;
@@ -245,6 +249,7 @@ class applier {
   // first copies
   copying* copying_ = nullptr;
   std::vector<bool> not_begun_, being_copied_;  // by table; empty: none is copied
+  std::unordered_set<std::uint64_t> in_stream_;  // keys that the log has brought since the copy of their table has begun; until all copies are made
   std::uint64_t copied_table_ = 0;      // 1 + table of the rows under way; 0: they are a transaction's
   std::vector<std::pair<std::uint16_t, table_copy>> copied_;  // how far, with the rows of this batch; the last one of each table
 

@@ -39,7 +39,7 @@ struct comparison {
 class comparer {
  public:
   static constexpr std::size_t chunk_rows = 2000;
-  static constexpr int looks_max = 6;
+  static constexpr int looks_max = 30;
 
   struct sides {
     row_reader &home_rows, &spoke_rows;  // opened

@@ -58,7 +58,6 @@ bool copying::lock() {
   }
   chunk_ = reader_->read_rows(table(), at_.cursor, limit_, true);
   if (!chunk_.busy) {
-    is_last_ = chunk_.rows.size() < limit_;
     busy_since_.reset();
     return true;
   }
@@ -98,14 +97,14 @@ void copying::write(block_writer& out, log_position at) {
   out.end(at);
   at_.rows += chunk_.rows.size();
   if (!chunk_.rows.empty()) at_.cursor = chunk_.cursor;
-  at_.done = is_last_;
+  at_.done = chunk_.last;
   {
     const std::lock_guard guard(mutex_);
     under_way_.push_back(at_);
   }
   next_size(bytes);
   chunk_ = {};
-  if (!is_last_) return;
+  if (!at_.done) return;
   ++next_;
   limit_ = rows_first;
   if (!finished()) at_ = progress_[order_[next_]].copy;

@@ -77,7 +77,6 @@ class copying {
   table_copy at_;                     // how far it has been read
   std::size_t limit_ = rows_first;
   next_rows chunk_;
-  bool is_last_ = false;              // chunk_ ends its table
   std::optional<std::chrono::steady_clock::time_point> busy_since_;
 
   mutable std::mutex mutex_;

@@ -201,6 +201,12 @@ void applier::decide_at_home(const run& shape, const planned_row& row, const own
   if (met_.empty()) return write_by_force(shape, row, at_before, at_after);
   const bool home_has_deleted = table.keeps_deleted(side::home) && met_.front().fields == 0;  // last of all, see reader::stamp_change
   if (home_has_deleted && row.change->op != operation::remove && !at_before.found && !at_after.found) return bring_back(row, table);
+  // After a restart the keys that came before are not known: the row is there, so the stream has brought it, or home has made it.
+  const bool made_here = std::any_of(met_.begin(), met_.end(), [](const conflict::met_write& w) { return (w.fields & existence) != 0; });
+  if (row.from->copied && at_before.found && !made_here) {
+    ++attempt_.conflicts_lost;
+    return;
+  }
   const conflict::decision d = conflict::decide(table, incoming_of(row), at_before, at_after, met_, mapping_.commit_time_grain_us,
                                                 [this](const conflict::question& q) { return scripts_.at(q.script).decide(q); });
   if (d.met == 0) return write_by_force(shape, row, at_before, at_after);
@@ -397,16 +403,19 @@ void applier::write_by_force(const run& shape, const planned_row& row, const own
   std::vector<std::uint16_t> guard = shape.guard;
   std::erase_if(guard, [&](std::uint16_t i) { return (table.policy.bit_of(i) & explained) != 0 || table.owned_by(side::spoke, i); });
   switch (shape.op) {
-    case operation::insert:
+    case operation::insert: {
+      std::vector<std::uint16_t> columns = shape.columns;
+      if (row.from->copied && current.found) std::erase_if(columns, [&](std::uint16_t i) { return table.owned_by(to_, i); });
       if (!current.found) {
-        write_one(table, operation::insert, nullptr, r.after, shape.columns);
-      } else if (!same(current, r.after, shape.columns)) {
-        write_one(table, operation::update, r.after, r.after, shape.columns);
+        write_one(table, operation::insert, nullptr, r.after, columns);
+      } else if (!same(current, r.after, columns)) {
+        write_one(table, operation::update, r.after, r.after, columns);
         const bool stayed = table.keeps_deleted(from_);
         log_drift(row, table, "insert_exists", current, stayed ? "written over the row that had stayed" : "written over the row that was there", stayed);
       }
       if (current.found) clear_mark(table, r.after);
       break;
+    }
     case operation::update:
       if (row.token != row.token_before && at_after.found) {
         write_other_key(row, table, current, at_after, true);

@@ -26,7 +26,7 @@ std::unique_ptr<copying> begin_copies(const mapping& map, lane& l, const side_fa
     if (std::any_of(known.begin(), known.end(), [&](const table_copy& c) { return c.table == of(t); })) continue;
     if (!l.other_side->start_copy(map.tables[t]))
       throw failure(failure_kind::configuration, of(t) + " can't be copied from " + std::string(name(l.from)) + ": the table at " + std::string(name(other(l.from))) + " has rows", {},
-                    "empty it, or take `initial` out if both sides are equal");
+                    "duet teardown (else the other side is emptied, too); empty the table; duet setup. Or take `initial` out if both sides are equal");
     known.push_back({of(t), {}, 0, false});
   }
   if (std::all_of(known.begin(), known.end(), [](const table_copy& c) { return c.done; })) return nullptr;

@@ -81,7 +81,7 @@ void planner::add(const change_record& c, const origin* from, run::row row, row_
     i = std::max(i, last_run_of_table_[t.id] - 1);
   while (i < used_) {
     const run& s = runs_[i].statement;
-    if (s.table == &t && s.op == c.op && s.columns == columns_ && s.deltas == deltas_ && s.guard == guard_) break;
+    if (s.table == &t && s.op == c.op && runs_[i].rows.front().from->copied == from->copied && s.columns == columns_ && s.deltas == deltas_ && s.guard == guard_) break;
     ++i;
   }
   if (i == used_) {

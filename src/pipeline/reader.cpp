@@ -31,6 +31,12 @@ reader::reader(side from, source& s, const mapping& m, causality::write_index& l
 void reader::start() { source_.start(start_); }
 
 bool reader::step(std::chrono::milliseconds wait) {
+  if (!copying_ || copying_->finished()) return read_some(wait);
+  copy_some();
+  return read_some(std::min(wait, 1ms));
+}
+
+bool reader::read_some(std::chrono::milliseconds wait) {
   const bool came = source_.read(writer_, unflushed_ ? 1ms : wait);
   unflushed_ |= came;
   // A busy applier gets full blocks, an idle one gets what there is.
@@ -48,8 +54,7 @@ void reader::run(std::stop_token stop, const std::function<log_position()>& rele
   try {
     while (!stop.stop_requested()) {
       source_.release(released());
-      copy_some();
-      step(copying_ && !copying_->finished() ? 1ms : 50ms);
+      step(50ms);
     }
   } catch (const stopping&) {
   }
@@ -59,11 +64,11 @@ void reader::run(std::stop_token stop, const std::function<log_position()>& rele
 // The next rows of a first copy, if the applier has not enough to do. While they are locked the log is read to where it ended
 // then: they are put into the stream there, and nothing that is read meanwhile can be about them.
 void reader::copy_some() {
-  if (!copying_ || copying_->finished() || ring_.queued() > ring_.blocks() / 4 || clock::now() < copy_again_ || writer_.in_transaction()) return;
-  const auto later = [&](std::chrono::milliseconds pause) { copy_again_ = clock::now() + pause; };
-  if (behind_ && !read_up_to(copying_->log_end(), 1s)) return later(100ms);
+  if (ring_.queued() > ring_.blocks() / 4 || clock::now() < copy_again_ || writer_.in_transaction()) return;
+  const auto later = [&] { copy_again_ = clock::now() + copy_pause_; };
+  if (behind_ && !read_up_to(copying_->log_end(), 1s)) return later();
   behind_ = false;
-  if (!copying_->lock()) return later(20ms);
+  if (!copying_->lock()) return later();
   const log_position end = copying_->log_end();
   const bool read = read_up_to(end, copying::lock_max);
   copying_->release();
@@ -81,7 +86,7 @@ bool reader::read_up_to(log_position place, std::chrono::milliseconds limit) {
   local_writes_.want(place);
   while (source_.read_up_to() < place || writer_.in_transaction()) {
     if (stop_.stop_requested() || clock::now() > deadline) return false;
-    step(1ms);
+    read_some(1ms);
   }
   return true;
 }

@@ -35,8 +35,11 @@ class reader : private block_supply {
  public:
   reader(side from, source&, const mapping&, causality::write_index& local_writes, change_ring&, held_keys&, put_backs&, reader_start);
 
-  // This side's tables are copied first; outlives the reader.
-  void copy(copying* c) { copying_ = c; }
+  // This side's tables are copied first; outlives the reader. `pause`: before rows that are locked are tried again.
+  void copy(copying* c, std::chrono::milliseconds pause = std::chrono::milliseconds(20)) {
+    copying_ = c;
+    copy_pause_ = pause;
+  }
 
   // One step of run(), between start() and the end: what has arrived, on to the applier. False: nothing had arrived.
   void start();
@@ -51,6 +54,7 @@ class reader : private block_supply {
  private:
   change_block& next(change_block* full) override;
   void stamp(change_block&);
+  bool read_some(std::chrono::milliseconds wait);
   void copy_some();
   bool read_up_to(log_position, std::chrono::milliseconds limit);
   void stamp_change(change_record&);
@@ -78,6 +82,7 @@ class reader : private block_supply {
   base::arena scratch_;
   bool unflushed_ = false;
   copying* copying_ = nullptr;
+  std::chrono::milliseconds copy_pause_{};
   bool behind_ = true;                         // perhaps: rows are not locked before the log's end has been read
   std::chrono::steady_clock::time_point copy_again_{};
   std::atomic<std::uint64_t> told_seen_;

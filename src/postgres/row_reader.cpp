@@ -52,6 +52,7 @@ next_rows row_reader::read_rows(const table_pair& table, const std::string& curs
   }
   const int n = PQntuples(answer.get());
   out.rows.resize(static_cast<std::size_t>(n));
+  out.last = out.rows.size() < limit;
   for (int i = 0; i < n; ++i) {
     owned_row& row = out.rows[static_cast<std::size_t>(i)];
     row.found = true;

@@ -388,7 +388,7 @@ void site::check_tables(const mapping& m, findings& all) {
                                    "`duet setup --print` shows");
     }
     if (pair.copied_from == side::spoke && may(0) && connections_->ask_whether("SELECT EXISTS (SELECT FROM " + table + ")", {}, "looking at " + dotted(t)) && !copy_is_begun(t))
-      report.refuse("copy_target", "the table has rows: only an empty one can be filled from the spoke", "empty it, or take `initial` out if both sides are equal");
+      report.refuse("copy_target", "the table has rows: only an empty one can be filled from the spoke", "duet teardown, if the link is set up (else the other side is emptied, too); empty the table; duet setup. Or take `initial` out if both sides are equal");
     if (all.size() == before) report.ok("table", "ready");
   }
 

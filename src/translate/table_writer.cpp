@@ -42,8 +42,8 @@ std::string type_at_spoke(const column_type& t, bool in_key, std::string& note) 
     case value_kind::integer: return t.bits <= 16 ? "smallint" : t.bits <= 32 ? "int" : "bigint";
     case value_kind::decimal:
       if (t.precision >= 0 && t.precision <= 65 && t.scale >= 0 && t.scale <= 30) return "decimal(" + std::to_string(t.precision) + "," + std::to_string(t.scale) + ")";
-      note = "numeric without a limit that MySQL has: decimal(65,30), what it can't take is held";
-      return "decimal(65,30)";
+      note = "numeric beyond what MySQL has: what it can't take is held";
+      return t.precision < 0 ? "decimal(65,30)" : "decimal(" + std::to_string(std::min(t.precision, 65)) + "," + std::to_string(std::clamp(t.scale, 0, 30)) + ")";
     case value_kind::real: return t.bits == 32 ? "float" : "double";
     case value_kind::text:
       if (t.fixed && t.length > 0 && t.length <= 255) return "char(" + std::to_string(t.length) + ")";
@@ -82,7 +82,7 @@ std::string type_at_home(const column_type& t) {
     case value_kind::real: return t.bits == 32 ? "real" : "double precision";
     case value_kind::text: {
       const bool limited = t.length >= 0 && t.native.find("text") == std::string::npos;
-      return !limited ? "text" : (t.fixed ? "char(" : "varchar(") + std::to_string(t.length) + ")";
+      return !limited || t.length < 1 ? "text" : (t.fixed ? "char(" : "varchar(") + std::to_string(t.length) + ")";
     }
     case value_kind::bytes: return "bytea";
     case value_kind::date: return "date";
@@ -152,7 +152,10 @@ written_table write_table(const table_schema& there, side made_for, const table_
   }
   lines += "  PRIMARY KEY (" + key + ")";
   for (const unique_index& u : there.unique_indexes) {
-    if (u.columns.empty()) continue;
+    if (u.columns.empty()) {
+      out.notes.push_back("unique index " + u.name + " is left out");
+      continue;
+    }
     const std::string columns = columns_of(u.columns);
     if (columns.empty()) out.notes.push_back("unique index " + u.name + " is left out");
     else lines += ",\n  UNIQUE (" + columns + ")";

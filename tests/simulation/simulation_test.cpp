@@ -90,6 +90,7 @@ plan varied(std::uint64_t seed) {
   if (below(5) == 0) p.rule = conflict_rule::script;
   p.owners = p.merge_columns && below(4) == 0 && p.rule != conflict_rule::script;  // its answers name a column that is owned
   if (p.per_mille_delete && below(3) == 0) p.keeps_deleted[0] = below(2), p.keeps_deleted[1] = below(2);
+  if (below(5) == 0) p.copied_from = below(2) ? side::home : side::spoke;
   return p;
 }
 

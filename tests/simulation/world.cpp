@@ -17,7 +17,7 @@ std::string_view name(ablation a) {
 std::string plan::describe() const {
   return "seed " + std::to_string(seed) + ", rule " + std::string(duet::name(rule)) + ", update_vs_delete " + std::string(duet::name(deletes)) +
          (merge_columns ? ", merge columns" : ", merge row") + (deltas ? ", deltas" : "") + (blind_column ? ", a blind column" : "") +
-         (owners ? ", owners" : "") + (keeps_deleted[0] ? ", home's deletes ignored" : "") + (keeps_deleted[1] ? ", the spoke's deletes ignored" : "") +
+         (owners ? ", owners" : "") + (copied_from ? ", copied from " + std::string(duet::name(*copied_from)) : "") + (keeps_deleted[0] ? ", home's deletes ignored" : "") + (keeps_deleted[1] ? ", the spoke's deletes ignored" : "") +
          ", without " + std::string(name(without));
 }
 
@@ -101,14 +101,15 @@ world::world(const plan& p) : plan_(p), random_(static_cast<std::uint32_t>(p.see
   config_.scripts = {{"simulated.lua", simulated_script, {}}};
   for (int s : {0, 1})
     if (p.keeps_deleted[s]) mapping_.tables[0].deletes[s].does = delete_action::ignore;
+  mapping_.tables[0].copied_from = p.copied_from;
   mapping_.tables[0].columns[2].guarded = !p.blind_column;
   if (below(4) == 0) mapping_.commit_time_grain_us = 40;
   keys_ = {"cnt", "k1", "k2"};
   keys_.resize(1 + below(3));
   for (const auto& k : keys_) {
     const text_row row = {k, new_value(), new_value(), "0"};
-    home_.rows[k] = row;
-    spoke_.rows[k] = row;
+    if (p.copied_from != side::spoke) home_.rows[k] = row;
+    if (p.copied_from != side::home) spoke_.rows[k] = row;
   }
   if (p.per_mille_move) keys_.push_back("k3");
   home_.control = {"simulated", 1, just_before(spoke_.end()), just_before(home_.end()), 0, 0, "s", "h"};
@@ -131,6 +132,7 @@ void world::start() {
         const log_position applied = plan_.without == ablation::restart_at_applied ? from.control->position : log_position{};
         side_factory f;
         f.make_source = [&, applied] { return std::make_unique<ablated_source>(std::make_unique<memory_source>(db, faults_), applied); };
+        f.make_row_reader = [&] { return std::make_unique<memory_row_reader>(db); };
         f.make_target = [&] { return std::make_unique<forgetful_target>(db, faults_, plan_.without); };
         return f;
       };
@@ -146,7 +148,10 @@ void world::start() {
           return true;
         };
       });
-      for (pipeline::lane* l : {&lanes_->home_to_spoke, &lanes_->spoke_to_home}) l->reading->start();
+      for (pipeline::lane* l : {&lanes_->home_to_spoke, &lanes_->spoke_to_home}) {
+        l->reading->copy(l->first_copy.get(), 0ms);
+        l->reading->start();
+      }
       // Both logs must be known before either lane goes on: the transaction that was applied last comes first.
       for (pipeline::lane* l : {&lanes_->home_to_spoke, &lanes_->spoke_to_home}) {
         faults_.read_transactions = 1;
@@ -203,6 +208,11 @@ bool world::step_applier(pipeline::lane& l) {
   });
 }
 
+// Nobody makes rows there by himself until its rows have come.
+bool world::is_being_filled(const memory_database& db) const {
+  return plan_.copied_from && db.which != *plan_.copied_from && (db.copies.empty() || !db.copies[0].done);
+}
+
 // One transaction of an application: one key or two.
 void world::application(memory_database& db) {
   std::unique_lock lock(db.lock, std::try_to_lock);
@@ -216,6 +226,7 @@ void world::application(memory_database& db) {
   t.time_us = std::max<std::int64_t>(1, now_us_ + static_cast<std::int64_t>(below(static_cast<unsigned>(2 * plan_.jitter_us + 1))) - plan_.jitter_us);
   for (const auto& k : chosen) {
     const auto it = db.rows.find(k);
+    if (it == db.rows.end() && is_being_filled(db)) continue;
     if (it == db.rows.end()) {
       const text_row row = {k, new_value(), new_value(), "0"};
       for (int c : {1, 2}) books_.written.insert(*row[c]);
@@ -236,7 +247,7 @@ void world::application(memory_database& db) {
     }
     deleted.erase(k);
     const std::string free_key = "k3";
-    if (k != "cnt" && per_mille(plan_.per_mille_move) && !db.rows.contains(free_key)) {
+    if (k != "cnt" && per_mille(plan_.per_mille_move) && !db.rows.contains(free_key) && !is_being_filled(db)) {
       after[0] = free_key;
       if (below(2)) after[1] = new_value();
       if (after[1] != before[1]) books_.caused.insert(*before[1]), books_.written.insert(*after[1]);
@@ -259,7 +270,7 @@ void world::application(memory_database& db) {
     t.changes.push_back({operation::update, before, after});
     it->second = after;
   }
-  db.append(std::move(t));
+  if (!t.changes.empty()) db.append(std::move(t));
 }
 
 std::string world::run() {
@@ -286,6 +297,7 @@ std::string world::run() {
         moved |= step_applier(lane());
         config_.tune.heartbeat_s = 0;
       }
+      moved |= is_being_filled(home_) || is_being_filled(spoke_);
       quiet = moved ? 0 : quiet + 1;
     }
     return check();

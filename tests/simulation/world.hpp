@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
@@ -43,6 +44,7 @@ struct plan {
   int per_mille_crash = 15;
   int per_mille_delete = 100;
   int per_mille_move = 0;     // changes of the key
+  std::optional<side> copied_from;  // the other side is empty at first, and filled from this one
   bool keeps_deleted[2] = {}; // by the side that deletes: the other one keeps its row
   int jitter_us = 60;         // of commit times, against steps of 10; large: decisions by time are random ones
   ablation without = ablation::none;
@@ -72,6 +74,7 @@ class world {
   void crash();
   bool guarded(const std::function<bool()>& step);  // a failure that the hub would take for a reason to begin again does so here
   bool step_reader(pipeline::lane&);
+  bool is_being_filled(const memory_database&) const;
   bool step_applier(pipeline::lane&);
   void application(memory_database&);
   std::string check() const;

@@ -336,3 +336,34 @@ TEST_P(decisions, of_a_table_that_a_truncate_has_stopped_are_refused_with_what_t
   EXPECT_THAT(r.output, AllOf(HasSubstr("TRUNCATE"), HasSubstr("duet setup")));
   EXPECT_EQ(duet({"held", "show", held[0]["id"]}).exit_code, 1);
 }
+
+// Keys that one side may take for one wait behind each other, and each is a row of its own.
+TEST_P(decisions, of_keys_that_may_be_equal_to_one_side_are_made_together) {
+  at_home("CREATE TABLE word (k varchar(50) PRIMARY KEY, v text); ALTER TABLE word REPLICA IDENTITY FULL");
+  at_spoke("CREATE TABLE word (k varchar(50) PRIMARY KEY, v text) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci");
+  write_config("  - home: public.item\n    conflict: { rule: manual }\n  - home: public.word\n");
+  set_up();
+  start();
+  if (HasFatalFailure()) return;
+  at_home("INSERT INTO word VALUES ('fresh', 'x')");
+  at_home("INSERT INTO word VALUES ('FRESH', 'y')");
+  at_home("INSERT INTO word VALUES ('Fresh', 'z')");
+  settle(*hub_);
+  if (HasFatalFailure()) return;
+  const json all = answer({"held"}, 1)["held"];
+  ASSERT_EQ(all.size(), 2u) << all;
+  std::vector<std::string> both;
+  for (const auto& k : all) both.push_back(k["id"]);
+  const auto one = duet({"held", "resolve", both[0], "--pick", "spoke", "--yes"});
+  EXPECT_NE(one.exit_code, 0) << one.output;
+  EXPECT_THAT(one.output, HasSubstr("both must be decided together"));
+  EXPECT_EQ(waiting(), 2u);
+  const auto decided = duet({"held", "resolve", both[0], both[1], "--pick", "spoke", "--yes"});
+  EXPECT_EQ(decided.exit_code, 0) << decided.output;
+  ASSERT_TRUE(eventually([&] { return waiting() == 0 || !hub_->running(); }, 30s)) << hub_->output();
+  settle(*hub_);
+  if (HasFatalFailure()) return;
+  expect_both("SELECT k, v FROM word", {{"fresh", "x"}});
+  const auto equal = duet({"verify"});
+  EXPECT_EQ(equal.exit_code, 0) << equal.output;
+}

@@ -175,3 +175,27 @@ TEST_P(verify, says_that_it_cannot_know_without_a_hub_and_leaves_held_rows_out) 
   const auto unknown = run({DUET_BINARY, "verify", "--table", "nosuch", "-c", config_file()}, 60s);
   EXPECT_EQ(unknown.exit_code, 2) << unknown.output;
 }
+
+// One row that can't be repaired is named, and keeps no other from it. A key that the server takes in no statement is compared all the same.
+TEST_P(verify, and_repair_go_on_where_one_row_cannot_be_mended) {
+  at_home("CREATE TABLE odd (id int PRIMARY KEY, flag boolean, v text); ALTER TABLE odd REPLICA IDENTITY FULL;"
+          "CREATE TABLE dated (d date PRIMARY KEY, v int); ALTER TABLE dated REPLICA IDENTITY FULL");
+  at_spoke("CREATE TABLE odd (id int PRIMARY KEY, flag tinyint(1), v varchar(50)) CHARACTER SET utf8mb4");
+  at_spoke("CREATE TABLE dated (d date PRIMARY KEY, v int)");
+  begin("  - home: public.odd\n  - home: public.dated\n");
+  if (HasFatalFailure()) return;
+  at_home("INSERT INTO odd SELECT i, true, 'v' FROM generate_series(1, 20) i; INSERT INTO dated VALUES ('2024-01-01', 1)");
+  settle(*hub_);
+  if (HasFatalFailure()) return;
+  damage_spoke({"UPDATE odd SET flag = 7 WHERE id = 3", "UPDATE odd SET v = 'off' WHERE id IN (2, 4, 5)", "SET SESSION sql_mode = ''", "INSERT INTO dated VALUES ('0000-00-00', 2)"});
+  const answer a = verified();
+  EXPECT_EQ(a.code, 1);
+  EXPECT_EQ(a.of("public.odd")["different"], 4) << a.said.dump(1);
+  EXPECT_EQ(a.of("public.dated")["differences"][0]["kind"], "incomparable") << a.said.dump(1);
+  const auto r = run({DUET_BINARY, "repair", "--truth", "spoke", "--table", "odd", "--yes", "-c", config_file()}, 60s);
+  EXPECT_EQ(r.exit_code, 1) << r.output;
+  EXPECT_THAT(r.output, HasSubstr("not repaired: public.odd id=3: "));
+  EXPECT_THAT(r.output, HasSubstr("3 of 4 rows that differ are repaired"));
+  EXPECT_EQ(verified({"--table", "odd"}).of("public.odd")["different"], 1);
+  EXPECT_EQ(at_home("SELECT count(*) FROM odd WHERE v = 'off'"), (sql_rows{{"3"}}));
+}

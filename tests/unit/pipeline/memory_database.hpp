@@ -15,6 +15,7 @@
 
 #include "duet/failure.hpp"
 #include "duet/hub.hpp"
+#include "duet/row_reader.hpp"
 
 namespace duet::testing {
 
@@ -107,6 +108,7 @@ class memory_database {
   std::vector<std::pair<std::string, std::optional<std::int64_t>>> marks;  // key, time
   std::vector<aged_conflict> aged;             // of duet.conflict_log as the upkeep sees it; under log_mutex
   std::vector<table_key> held_keys;
+  std::vector<table_copy> copies;              // duet.first_copy
   std::size_t most_at_once = 0;                // rows removed by one statement
   std::optional<std::int64_t> clock_ahead_us;  // of ours
   std::set<std::string> refused_values;        // a constraint: these may not be stored
@@ -259,8 +261,8 @@ class memory_target : public target {
     return out;
   }
   std::vector<owned_row> read_rows(const table_pair&, std::span<const row_view> keys) override {
-    std::unique_lock guard(db_.lock, std::chrono::milliseconds(faults_.sleeps ? 1000 : 0));
-    if (!guard) throw failure(failure_kind::deadlock, "a transaction is under way");
+    std::unique_lock guard(db_.lock, std::defer_lock);  // what is committed can be read beside a transaction
+    if (faults_.sleeps && !guard.try_lock_for(std::chrono::seconds(1))) throw failure(failure_kind::deadlock, "a transaction is under way");
     std::vector<owned_row> out;
     for (row_view k : keys) {
       auto it = db_.rows.find(std::string(key_of(k)));
@@ -289,6 +291,13 @@ class memory_target : public target {
     std::erase_if(work_.held, [&](const held_entry& h) { return h.token == token; });
     work_.released.push_back(token);
   }
+  std::vector<table_copy> load_copies() override { return db_.copies; }
+  bool start_copy(const table_pair&) override {
+    if (!db_.rows.empty()) return false;
+    db_.copies.push_back({"public.kv", {}, 0, false});
+    return true;
+  }
+  void store_copy(const table_pair&, const table_copy& c) override { work_.copy = c; }
   void savepoint() override { saved_ = work_; }
   void rollback_to_savepoint() override { work_ = saved_; }
   void commit(const control_row& final) override {
@@ -300,6 +309,7 @@ class memory_target : public target {
       for (const std::uint64_t token : work_.released) std::erase_if(db_.held, [&](const held_entry& h) { return h.token == token; });
       std::move(work_.held.begin(), work_.held.end(), std::back_inserter(db_.held));
       db_.control = final;
+      if (work_.copy) db_.copies = {*work_.copy};
       db_.append({{}, 0, true, final, std::move(work_.changes)});
     }
     drop();
@@ -321,6 +331,7 @@ class memory_target : public target {
     std::vector<held_entry> held;
     std::vector<std::uint64_t> released;
     std::vector<memory_database::logged> changes;
+    std::optional<table_copy> copy;
   };
   static std::string_view key_of(row_view r) { return r[0].text(); }
   static bool equal(const std::optional<std::string>& s, const cell& c) { return c.is_null() ? !s : s && *s == c.text(); }
@@ -360,6 +371,35 @@ class memory_target : public target {
   std::minstd_rand random_;
   bool locked_ = false;
   work work_, saved_;
+};
+
+// One row at a time, so that a copy has many chunks.
+class memory_row_reader : public row_reader {
+ public:
+  explicit memory_row_reader(memory_database& d) : db_(d) {}
+  void open() override {}
+  next_rows read_rows(const table_pair&, const std::string& cursor, std::size_t, bool) override {
+    next_rows out;
+    const std::unique_lock guard(db_.lock, std::try_to_lock);
+    if (!guard) {
+      out.busy = true;
+      return out;
+    }
+    auto it = cursor.empty() ? db_.rows.begin() : db_.rows.upper_bound(cursor);
+    if (it != db_.rows.end()) {
+      out.rows.push_back({true, it->second});
+      out.cursor = it++->first;
+    }
+    out.last = it == db_.rows.end();
+    return out;
+  }
+  log_position log_end() override { return db_.end(); }
+  void release() noexcept override {}
+  std::uint64_t estimate_rows(const table_pair&) override { return db_.rows.size(); }
+  void interrupt() noexcept override {}
+
+ private:
+  memory_database& db_;
 };
 
 class memory_site : public site {
