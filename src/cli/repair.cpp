@@ -33,15 +33,21 @@ waiting_key key_of_difference(const std::string& table, const difference& d) {
   return k;
 }
 
-// One transaction, once none of the rows changes any more. False: they do not stop. Rows that are equal by now are left alone.
-bool decide_some(decider& d, const std::vector<plan>& wanted) {
+// One transaction, once none of the rows changes any more. Nothing: it is done; else why not. Rows that are equal by now are left
+// alone.
+std::optional<std::string> try_some(decider& d, const std::vector<plan>& wanted) {
   for (int look = 0; look < looks_max; ++look) {
     std::vector<plan> plans = wanted;
     d.look(plans);
     std::erase_if(plans, [](const plan& one) { return one.now.home.found == one.now.spoke.found && one.now.home.values == one.now.spoke.values; });
-    if (plans.empty() || d.decide_all(plans, true)) return true;
+    try {
+      if (plans.empty() || d.decide_all(plans, true)) return std::nullopt;
+    } catch (const failure& f) {
+      if (f.kind != failure_kind::row_refused) throw;
+      return f.what();
+    }
   }
-  return false;
+  return "it changes all the time";
 }
 
 // Do all columns that differ belong to the other side?
@@ -104,7 +110,7 @@ int repair(const options& o, const engines& e, console& c) {
     c.out << std::flush;
     return code;
   };
-  if (keys.empty() || o.dry_run) return finish(differences ? "dry_run" : "equal");
+  if (keys.empty() || o.dry_run) return finish(differences == 0 ? "equal" : o.dry_run ? "dry_run" : "nothing_repaired");
   if (!all.hub_runs)
     throw failure(failure_kind::not_set_up, "no hub runs that could tell what is under way: what differs may only not have arrived yet", "", "Start it (duet run), then repair.");
   if (!o.yes) {
@@ -121,22 +127,14 @@ int repair(const options& o, const engines& e, console& c) {
   for (std::size_t first = 0; first < keys.size(); first += rows_at_once) {
     std::vector<plan> plans;
     for (std::size_t i = first; i < std::min(keys.size(), first + rows_at_once); ++i) plans.push_back({&keys[i], tables[i], key_of(*tables[i], keys[i], d.arena()), {}, {}});
-    try {
-      if (decide_some(d, plans)) repaired += plans.size();
-      else refused.emplace_back(keys[first].id, "it or a row near it changes all the time");
-    } catch (const failure& f) {
-      if (f.kind != failure_kind::row_refused) throw;
-      for (plan& one : plans) {  // each for itself: one that can't be repaired must not keep the others from it
-        std::vector<plan> alone = {one};
-        try {
-          if (decide_some(d, alone)) ++repaired;
-          else refused.emplace_back(one.key->id, "it changes all the time");
-        } catch (const failure& why) {
-          if (why.kind != failure_kind::row_refused) throw;
-          refused.emplace_back(one.key->id, why.what());
-        }
+    // Else each for itself: one that can't be repaired must not keep the others from it.
+    const auto why_not_all = try_some(d, plans);
+    if (!why_not_all) repaired += plans.size();
+    else
+      for (const plan& one : plans) {
+        if (const auto why = try_some(d, {one})) refused.emplace_back(one.key->id, *why);
+        else ++repaired;
       }
-    }
     if (!o.json && c.out_is_terminal) c.err << fmt::format("\r{} of {} rows\x1b[K", observe::grouped(repaired), observe::grouped(keys.size())) << std::flush;
   }
   if (!o.json && c.out_is_terminal) c.err << "\r\x1b[K" << std::flush;

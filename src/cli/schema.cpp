@@ -3,6 +3,7 @@
 
 #include "cli/answer.hpp"
 #include "cli/schema.hpp"
+#include "duet/failure.hpp"
 #include "observe/printable.hpp"
 
 namespace duet::cli {
@@ -53,7 +54,11 @@ std::vector<std::string> create_missing(const options& o, const engines& e) {
   if (!p.load() || !p.connect()) return made;  // the verb says why
   p.bind();
   for (const auto& t : translate::write_missing_tables(p.cfg, p.home_tables, p.spoke_tables)) {
-    for (const std::string& sql : statements_for(t)) (t.at == side::home ? p.home : p.spoke)->create_table(sql);
+    try {
+      for (const std::string& sql : statements_for(t)) (t.at == side::home ? p.home : p.spoke)->create_table(sql);
+    } catch (const failure& f) {
+      throw failure(f.kind, t.name + ": " + f.what(), f.server_code, "make it by hand, after what `duet schema` shows, then run duet setup once more");
+    }
     if (!t.made.sql.empty()) made.push_back(std::string(name(t.at)) + ": " + t.name);
   }
   return made;

@@ -47,12 +47,6 @@ std::string text_of(const difference& d) {
   return "?";
 }
 
-// The same key reads the same, however a server prints its JSON.
-std::string plain_key(const std::string& table, const std::string& key) {
-  const auto j = nlohmann::json::parse(key, nullptr, false);
-  return table + ' ' + (j.is_discarded() ? key : j.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-}
-
 // What was under way when it is called has arrived when it returns, by what the running hub says.
 class lanes_watch {
  public:
@@ -146,9 +140,9 @@ compared compare_both(preflight& p, const options& o, const engines& e, console&
   home->open();
   spoke->open();
   std::set<std::pair<std::string, std::uint64_t>> held;  // what waits, waits by its token; its key tells it where tables have changed
-  std::set<std::string> held_keys;
+  std::set<std::pair<std::string, std::string>> held_keys;
   for (site* s : {p.home.get(), p.spoke.get()})
-    for (const table_key& k : s->load_held_keys()) held_keys.insert(plain_key(k.table, k.key));
+    for (const table_key& k : s->load_held_keys()) held_keys.insert({k.table, pipeline::same_json(k.key)});
   std::set<std::string> under_copy;
   for (target* t : {static_cast<target*>(home.get()), static_cast<target*>(spoke.get())})
     for (const table_copy& copy : t->load_copies())
@@ -184,7 +178,7 @@ compared compare_both(preflight& p, const options& o, const engines& e, console&
       };
       r.found = pipeline::comparer(t, {*home_rows, *spoke_rows, *home, *spoke}, [&] { return lanes.wait(); }, look).run();
       if (!o.json && c.out_is_terminal && said != started) c.err << "\r\x1b[K" << std::flush;
-      r.held = static_cast<std::uint64_t>(std::erase_if(r.found.differences, [&](const difference& d) { return held.contains({table, d.token}) || held_keys.contains(plain_key(table, d.key)); }));
+      r.held = static_cast<std::uint64_t>(std::erase_if(r.found.differences, [&](const difference& d) { return held.contains({table, d.token}) || held_keys.contains({table, pipeline::same_json(d.key)}); }));
     }
     if (!o.json) c.out << to_text(r, o.limit) << std::flush;
   }

@@ -28,12 +28,6 @@ std::optional<std::string> decode_hex(std::string_view text) {
   return out;
 }
 
-// The same key reads the same, however a server prints its JSON.
-std::string plain(const std::string& key) {
-  const auto j = nlohmann::json::parse(key, nullptr, false);
-  return j.is_discarded() ? key : j.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
 // Do both entries stand for one change that has changed the row's key?
 bool share(const waiting_key::change& a, const waiting_key::change& b) {
   return a.at == b.at && a.what.op == operation::update && b.what.op == operation::update && a.what.token != b.what.token &&
@@ -74,7 +68,7 @@ std::vector<waiting_key> load_waiting(site& home, site& spoke) {
   std::map<std::pair<bool, std::uint64_t>, std::vector<std::pair<std::size_t, std::size_t>>> by_position;  // key, its change
   for (auto& c : all) {
     auto& alike = known[{c.what.table, c.what.token}];
-    const std::string spelled = plain(c.what.key);
+    const std::string spelled = pipeline::same_json(c.what.key);
     const auto here = static_cast<std::size_t>(c.at);
     auto found = std::find_if(alike.begin(), alike.end(), [&](const spelling& s) { return s.at[here] ? *s.at[here] == spelled : s.at[1 - here] == spelled; });
     if (found == alike.end() && alike.size() == 1 && !alike[0].at[here]) found = alike.begin();  // the other side spells it another way

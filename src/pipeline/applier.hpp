@@ -31,9 +31,9 @@
 #include "duet/status.hpp"
 #include "duet/target.hpp"
 #include "pipeline/change_ring.hpp"
+#include "pipeline/copying.hpp"
 #include "pipeline/held_keys.hpp"
 #include "pipeline/planner.hpp"
-#include "pipeline/copying.hpp"
 #include "pipeline/put_backs.hpp"
 
 namespace duet::pipeline {
@@ -61,7 +61,7 @@ struct link_state {
 
 class applier {
  public:
-  static constexpr std::size_t in_stream_max = 1'000'000;
+  static constexpr std::size_t in_stream_max = 1'000'000;  // keys; with more, a copied row is looked at where it meets one
   static constexpr std::chrono::seconds catch_up_max{120};  // how long it waits without locks before the link is restarted
 
   // Waits until the log of the side written to has been read up to a place; false: not in time, or stopping.

@@ -51,6 +51,11 @@ std::string key_json(const table_pair& t, row_view row) {
   return dump(j);
 }
 
+std::string same_json(const std::string& text) {
+  const auto j = nlohmann::json::parse(text, nullptr, false);  // sorts its members
+  return j.is_discarded() ? text : j.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 std::string table_name(const table_pair& t) { return t.home.schema + "." + t.home.name; }
 
 std::uint64_t table_token(const table_pair& t) {

@@ -3,26 +3,16 @@
 #include <spdlog/spdlog.h>
 
 #include <condition_variable>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "duet/failure.hpp"
 #include "observe/status_text.hpp"
 #include "pipeline/clocks.hpp"
+#include "pipeline/images.hpp"
 
 namespace duet::pipeline {
 
 using clock = std::chrono::steady_clock;
-
-namespace {
-
-// The same key reads the same, in whatever order and spacing a server prints its columns.
-std::string plain(const table_key& k) {
-  const auto j = nlohmann::json::parse(k.key, nullptr, false);
-  return k.table + ' ' + (j.is_discarded() ? k.key : j.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-}
-
-}  // namespace
 
 upkeep::upkeep(const config& c, link_state& link, maker home, maker spoke)
     : config_(c), link_(link), make_home_(std::move(home)), make_spoke_(std::move(spoke)) {
@@ -107,9 +97,9 @@ void upkeep::compare(site& home, site& spoke) {
 
 // In the order of their ids, which is about that in which they were written: the first batch without an old one is the end.
 std::uint64_t upkeep::remove_old_conflicts(site& home, site& spoke, std::stop_token stop) {
-  std::set<std::string> waiting;
+  std::set<std::pair<std::string, std::string>> waiting;  // table, key
   for (site* s : {&home, &spoke})
-    for (const table_key& k : s->load_held_keys()) waiting.insert(plain(k));
+    for (const table_key& k : s->load_held_keys()) waiting.insert({k.table, same_json(k.key)});
   std::uint64_t removed = 0;
   for (site* s : {&home, &spoke}) {
     const auto deadline = clock::now() + removing_max;
@@ -119,7 +109,7 @@ std::uint64_t upkeep::remove_old_conflicts(site& home, site& spoke, std::stop_to
       bool any_old = false;
       for (const aged_conflict& c : rows) {
         any_old |= c.is_old;
-        if (c.is_old && !waiting.contains(plain(c))) ids.push_back(c.id);
+        if (c.is_old && !waiting.contains({c.table, same_json(c.key)})) ids.push_back(c.id);
       }
       if (!ids.empty()) s->remove_conflicts(ids);
       removed += ids.size();
