@@ -154,6 +154,12 @@ class block_supply {
  public:
   virtual ~block_supply() = default;
   virtual change_block& next(change_block* full) = 0;
+
+  // Our own transactions. Does anyone look at the rows of the one that left the control row so? Asked each time the log shows
+  // the control row; then, if so, each row before it is dropped, and the end.
+  virtual bool expects_echo(std::uint64_t /*epoch*/, std::uint64_t /*counter*/) { return false; }
+  virtual void echo(const change_record&) {}
+  virtual void end_of_echo() {}
 };
 
 // How a source writes. One writer per source, used by the reader's thread only.
@@ -169,6 +175,9 @@ class block_writer {
   // The transaction carries our control row. May be called again in one transaction: the last one counts.
   void own(std::uint64_t epoch, std::uint64_t counter, log_position position, log_position floor);
   bool is_ours() const { return end_.ours; }
+  // Of a transaction of ours: its rows are to be written like any other's, not only counted. They go to block_supply::echo, and
+  // finish_change() counts them.
+  bool wants_echoes() const { return wants_echoes_; }
   bool in_transaction() const { return in_transaction_; }
 
   void start_change(operation op, std::uint16_t table, std::uint16_t columns, bool has_before, bool has_after);  // cells start absent
@@ -199,7 +208,7 @@ class block_writer {
   change_block* block_ = nullptr;
   std::size_t change_at_ = 0;             // offset of the open change record in the block
   std::uint32_t last_cell_ = 0;
-  bool in_transaction_ = false, in_change_ = false;
+  bool in_transaction_ = false, in_change_ = false, wants_echoes_ = false;
   transaction_end end_{};
 };
 

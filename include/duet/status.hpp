@@ -63,6 +63,13 @@ struct copy_status {
   bool done = false;
 };
 
+// A column that came back from a side's log with another value than Duet had sent there.
+struct echo_difference {
+  std::string table, column;         // home's names; no column: the row itself came or went
+  side at = side::home;
+  std::uint64_t rows = 0;
+};
+
 struct hub_status {
   std::string link;
   bool healthy = false;              // both lanes stream
@@ -74,6 +81,8 @@ struct hub_status {
   std::uint64_t held_rows = 0;       // rows waiting in duet.held of both sides, as far as this hub knows
   std::vector<std::string> stopped_tables;  // home's names: all of their changes wait in duet.held
   std::optional<clock_comparison> clocks;   // none: not measured yet
+  std::uint64_t echoes_compared[2] = {};    // by the side written to: rows of ours that were compared as they came back
+  std::vector<echo_difference> echo_differences;
   std::vector<copy_status> copies;          // those that were not done when the lanes were started last
 };
 

@@ -110,6 +110,7 @@ void block_writer::own(std::uint64_t epoch, std::uint64_t counter, log_position 
   end_.control_counter = counter;
   end_.control_position = position;
   end_.control_floor = floor;
+  wants_echoes_ = supply_->expects_echo(epoch, counter);
 }
 
 void block_writer::start_change(operation op, std::uint16_t table, std::uint16_t columns, bool has_before, bool has_after) {
@@ -173,6 +174,11 @@ void block_writer::finish_change() {
   const std::size_t open = block_->size_ - change_at_;
   if (std::size_t pad = align8(open) - open) std::memset(grow(pad), 0, pad);
   change().size = static_cast<std::uint32_t>(block_->size_ - change_at_);
+  if (end_.ours && change().op != operation::refresh) {
+    supply_->echo(change());
+    discard_change();
+    return count_echo();
+  }
   in_change_ = false;
   ++end_.changes;
 }
@@ -188,11 +194,13 @@ void block_writer::end(log_position read_up_to) {
   end_.read_up_to = read_up_to;
   put<transaction_end>() = end_;
   in_transaction_ = false;
+  if (wants_echoes_) supply_->end_of_echo();
+  wants_echoes_ = false;
 }
 
 void block_writer::abandon() {
   if (block_) block_->clear();
-  in_change_ = in_transaction_ = false;
+  in_change_ = in_transaction_ = wants_echoes_ = false;
   end_ = {};
 }
 

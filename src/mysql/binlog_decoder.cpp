@@ -465,7 +465,11 @@ void binlog_decoder::on_rows(event_type type, std::string_view body, block_write
   if (table.is == known_table::role::control) return on_control_rows(table, event, out);
 
   row_decoder& decoder = *table.decoder;
-  if (begun_ && out.is_ours()) return out.count_echo(decoder.count_rows(event));
+  if (begun_ && out.is_ours()) {
+    if (out.wants_echoes() && (!needs_names_ || decoder.has_names())) decoder.decode(event, out);
+    else out.count_echo(decoder.count_rows(event));
+    return;
+  }
   ensure_begun(out);
   if (!decoder.table().flows_from(side::spoke)) return out.count_filtered(decoder.count_rows(event));
   if (needs_names_ && !decoder.has_names())

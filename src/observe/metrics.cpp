@@ -86,6 +86,14 @@ std::string encode_metrics(const hub_status& hub) {
     for (const copy_status& c : hub.copies) f.add({{"table", c.table}, {"from", std::string(name(c.from))}}, static_cast<double>(c.estimated));
   }
 
+  f.open("duet_echoes_compared_total", "Rows that Duet wrote and that were compared as the log brought them back.", MetricType::Counter);
+  for (const side at : {side::home, side::spoke}) f.add({{"at", std::string(name(at))}}, static_cast<double>(hub.echoes_compared[static_cast<int>(at)]));
+  if (!hub.echo_differences.empty()) {
+    f.open("duet_echo_differences_total", "Rows in which a column came back with another value than Duet sent; no column: the row itself.", MetricType::Counter);
+    for (const echo_difference& d : hub.echo_differences)
+      f.add({{"at", std::string(name(d.at))}, {"table", d.table}, {"column", d.column}}, static_cast<double>(d.rows));
+  }
+
   f.open("duet_stopped_tables", "Tables all of whose changes wait in duet.held.", MetricType::Gauge);
   f.add({}, static_cast<double>(hub.stopped_tables.size()));
   if (hub.clocks) {

@@ -107,6 +107,9 @@ json to_json(const hub_status& s) {
     clocks = {{"offset_us", s.clocks->offset_us}, {"error_us", s.clocks->error_us},         {"limit_us", s.clocks->limit_us},
               {"age_s", s.clocks->age_s},         {"beyond_limit", s.clocks->beyond_limit()}};
   }
+  json differences = json::array();
+  for (const echo_difference& d : s.echo_differences)
+    differences.push_back({{"table", d.table}, {"column", d.column}, {"at", std::string(name(d.at))}, {"rows", d.rows}});
   json copies = json::array();
   for (const copy_status& c : s.copies)
     copies.push_back({{"table", c.table}, {"from", std::string(name(c.from))}, {"rows", c.rows}, {"estimated", c.estimated}, {"rows_per_s", c.rows_per_s}, {"done", c.done}});
@@ -121,6 +124,7 @@ json to_json(const hub_status& s) {
       {"held_rows", s.held_rows},
       {"stopped_tables", s.stopped_tables},
       {"clocks", std::move(clocks)},
+      {"echo_audit", {{"compared_at_home", s.echoes_compared[0]}, {"compared_at_spoke", s.echoes_compared[1]}, {"differences", std::move(differences)}}},
       {"copies", std::move(copies)},
       {"lanes", {{"home_to_spoke", to_json(s.home_to_spoke)}, {"spoke_to_home", to_json(s.spoke_to_home)}}},
   };
@@ -152,6 +156,21 @@ hub_status decode_hub_status(std::string_view text) {
     read_member(*clocks, "error_us", c.error_us);
     read_member(*clocks, "limit_us", c.limit_us);
     read_member(*clocks, "age_s", c.age_s);
+  }
+  if (const auto audit = document.find("echo_audit"); audit != document.end() && audit->is_object()) {
+    read_member(*audit, "compared_at_home", s.echoes_compared[0]);
+    read_member(*audit, "compared_at_spoke", s.echoes_compared[1]);
+    if (const auto all = audit->find("differences"); all != audit->end() && all->is_array())
+      for (const auto& one : *all) {
+        if (!one.is_object()) continue;
+        echo_difference& d = s.echo_differences.emplace_back();
+        std::string at;
+        read_member(one, "table", d.table);
+        read_member(one, "column", d.column);
+        read_member(one, "at", at);
+        d.at = at == name(side::spoke) ? side::spoke : side::home;
+        read_member(one, "rows", d.rows);
+      }
   }
   if (const auto copies = document.find("copies"); copies != document.end() && copies->is_array())
     for (const auto& copy : *copies) {

@@ -71,6 +71,8 @@ std::string status_text(const hub_status& now, const hub_status* before, double 
   line("unacknowledged writes", grouped(a.index_entries), grouped(b.index_entries));
   if (now.held_rows) out += fmt::format("\n  {} rows wait in duet.held\n", grouped(now.held_rows));
   for (const auto& table : now.stopped_tables) out += fmt::format("  table {} is stopped: its changes wait in duet.held\n", printable(table));
+  for (const echo_difference& d : now.echo_differences)
+    out += fmt::format("  {}: {} has not stored what Duet sent, in {} rows\n", printable(d.column.empty() ? d.table : d.table + '.' + d.column), name(d.at), grouped(d.rows));
   if (!now.copies.empty()) out += '\n';
   for (const copy_status& c : now.copies) out += "  " + printable(copy_text(c)) + '\n';
   if (!now.clocks) return out;

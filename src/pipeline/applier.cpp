@@ -49,6 +49,7 @@ applier::applier(side to, target& t, const mapping& m, const config& c, change_r
                  link_state& link, control_row committed, const std::vector<std::pair<std::string, std::uint64_t>>& held_tokens,
                  follower follow, log_position decisions_from)
     : to_(to), from_(other(to)), follow_(std::move(follow)), target_(t), mapping_(m), config_(c), ring_(ring), their_writes_(their_writes), link_(link),
+      audit_(link.audit[static_cast<int>(to)]),
       decisions_from_(decisions_from),
       control_(committed), done_(committed.position), seen_(committed.floor), done_fingerprint_(committed.fingerprint),
       found_last_(committed.fingerprint == 0), planner_(m, to), last_commit_(clock::now()), position_(committed.position.value),
@@ -381,6 +382,11 @@ void applier::begin(const control_row& next) {
   given_ = next;
 }
 
+void applier::commit(const control_row& final) {
+  audit_.will_commit(final.epoch, final.counter);
+  target_.commit(final);
+}
+
 // Everything that was taken is complete transactions: write and commit.
 void applier::finish_batch() { write_batch(true); }
 
@@ -408,7 +414,7 @@ void applier::write_batch(bool whole) {
         send_refreshes();
         for (const auto& [table, copy] : copied_) target_.store_copy(mapping_.tables[table], copy);
         const control_row final = streamed_ ? [&] { auto c = next_control(); c.counter = streamed.counter; return c; }() : given_;
-        target_.commit(final);
+        commit(final);
         after_commit(final);
       } else {
         streamed_ = true;
@@ -464,6 +470,7 @@ void applier::undo_attempt() {
 
 void applier::undo_to(const undo_point& p) {
   deferred_.resize(p.deferred);
+  audit_.undo_to(p.echoes);
   attempt_ = p.counters;
   for (const due_refresh& r : attempt_refreshes_) their_writes_.remove_pending(r.token);
   attempt_refreshes_ = p.refreshes;
@@ -568,7 +575,7 @@ void applier::heartbeat(bool at_once) {
     begin(next);
     put_back_until(next.floor);
     send_refreshes();
-    target_.commit(next);
+    commit(next);
   } catch (const failure& f) {
     undo_attempt();
     if (f.kind != failure_kind::deadlock) throw;
@@ -725,7 +732,10 @@ void applier::read_up_under_locks(const planned_run& r) {
 void applier::write_statement(const run& shape, std::span<const planned_row* const> rows, insert_mode mode,
                               std::vector<const planned_row*>& doubtful) {
   if (const auto& rule = shape.table->deletes_of(from_); shape.op == operation::remove && rule.does == delete_action::archive) {
-    for (const planned_row* row : rows) target_.mark(*shape.table, row->row.before, rule.archived_at, row->from->commit_time_us);
+    for (const planned_row* row : rows) {
+      target_.mark(*shape.table, row->row.before, rule.archived_at, row->from->commit_time_us);
+      audit_.not_compared(*shape.table, row->token);
+    }
     attempt_.applied += rows.size();
     return;
   }
@@ -739,7 +749,16 @@ void applier::write_statement(const run& shape, std::span<const planned_row* con
   unmatched_.clear();
   target_.apply(statement_, mode, unmatched_);
   attempt_.applied += rows.size() - unmatched_.size();
-  for (std::uint32_t i : unmatched_) doubtful.push_back(rows[i]);
+  std::sort(unmatched_.begin(), unmatched_.end());
+  std::size_t next_unmatched = 0;
+  for (std::uint32_t i = 0; i < rows.size(); ++i) {
+    if (next_unmatched < unmatched_.size() && unmatched_[next_unmatched] == i) {
+      doubtful.push_back(rows[i]);
+      ++next_unmatched;
+    } else {
+      audit_.sent(*shape.table, shape.op, rows[i]->token, rows[i]->row.after, shape.columns, shape.deltas);
+    }
+  }
 }
 
 // After something in this batch was refused: halves, until the row is found that the target does not take.

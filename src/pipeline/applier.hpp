@@ -32,6 +32,7 @@
 #include "duet/target.hpp"
 #include "pipeline/change_ring.hpp"
 #include "pipeline/copying.hpp"
+#include "pipeline/echo_audit.hpp"
 #include "pipeline/held_keys.hpp"
 #include "pipeline/planner.hpp"
 #include "pipeline/put_backs.hpp"
@@ -41,6 +42,7 @@ namespace duet::pipeline {
 // What the two lanes of a link share beside the indexes, and what outlives a restart of the lanes.
 struct link_state {
   explicit link_state(std::size_t tables) : stopped_tables(tables) {}
+  echo_audit audit[2] = {echo_audit(side::home), echo_audit(side::spoke)};  // by the side written to
   std::function<void(std::chrono::milliseconds)> pause = [](std::chrono::milliseconds t) { std::this_thread::sleep_for(t); };
   held_keys held;
   put_backs put_back;
@@ -189,6 +191,7 @@ class applier {
   void stop_full_tables();
   void catch_up();
   void begin(const control_row& next);
+  void commit(const control_row& final);
   void undo_attempt();
   struct held_token {
     std::uint64_t token;
@@ -197,9 +200,9 @@ class applier {
   struct undo_point {
     lane_counters counters;
     std::vector<due_refresh> refreshes;
-    std::size_t holds, releases, deferred;
+    std::size_t holds, releases, deferred, echoes;
   };
-  undo_point point() const { return {attempt_, attempt_refreshes_, attempt_held_.size(), attempt_released_.size(), deferred_.size()}; }
+  undo_point point() const { return {attempt_, attempt_refreshes_, attempt_held_.size(), attempt_released_.size(), deferred_.size(), audit_.mark()}; }
   void undo_to(const undo_point&);          // what was done since is not in the transaction after all
   void add_retry();
   void after_taking();
@@ -219,6 +222,7 @@ class applier {
   change_ring& ring_;
   causality::write_index& their_writes_;
   link_state& link_;
+  echo_audit& audit_;
   std::stop_token stop_;
   log_position decisions_from_;
 

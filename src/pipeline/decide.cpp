@@ -50,6 +50,8 @@ void applier::catch_up() {
 
 void applier::decide(const run& shape, const std::vector<const planned_row*>& rows) {
   const table_pair& table = *shape.table;
+  for (const planned_row* r : rows)
+    for (const std::uint64_t token : {r->token_before, r->token}) audit_.not_compared(table, token);
   // Locked first, then the log is read up to now: only so do the index and the row tell the same story.
   std::vector<row_view> keys;
   for (const planned_row* r : rows) keys.push_back(r->row.before ? r->row.before : r->row.after);

@@ -272,6 +272,8 @@ hub_status hub::status() const {
   out.held_rows = s.now ? s.link.held.size() : 0;
   for (const table_pair& t : s.map.tables)
     if (s.now && s.link.stopped_tables[t.id]) out.stopped_tables.push_back(pipeline::table_name(t));
+  for (const side at : {side::home, side::spoke})
+    out.echoes_compared[static_cast<int>(at)] = s.link.audit[static_cast<int>(at)].compared(s.map, out.echo_differences);
   if (s.beside) out.clocks = s.beside->clocks();
   if (s.now)
     for (const lane* l : {&s.now->both->home_to_spoke, &s.now->both->spoke_to_home})

@@ -79,6 +79,7 @@ std::unique_ptr<lanes> open_lanes(const config& cfg, const mapping& map, link_st
   link.home_counter = at_home.counter;
   link.held.clear();
   link.put_back.clear();
+  for (echo_audit& a : link.audit) a.restart();
   for (auto& stopped : link.stopped_tables) stopped = false;  // what stops a table stands in duet.held, or is read again
   const auto held_at_home = up.other_side->load_held_tokens(), held_at_spoke = down.other_side->load_held_tokens();
   const log_position decisions_from = up.other_side->catch_up_point();
@@ -95,6 +96,7 @@ std::unique_ptr<lanes> open_lanes(const config& cfg, const mapping& map, link_st
   for (lane* l : {&down, &up}) {
     l->first_copy = begin_copies(map, *l, l == &down ? home : spoke);
     l->reading->copy(l->first_copy.get());
+    l->reading->audit(&link.audit[static_cast<int>(l->from)]);
     l->applying->copy(l->first_copy.get());
   }
   return both;

@@ -165,7 +165,9 @@ std::string applier::take_from_owner(const table_pair& table, row_view key, cons
     after[i] = out[i].present() ? cell::of(arena_.copy(out[i].text())) : out[i];
     columns.push_back(i);
   }
-  if (!columns.empty()) write_one(table, operation::update, after, after, columns);
+  if (columns.empty()) return {};
+  write_one(table, operation::update, after, after, columns);
+  audit_.not_compared(table, translate::key_token(table, side::home, after, arena_));
   return {};
 }
 

@@ -117,6 +117,13 @@ change_block& reader::next(change_block* full) {
   }
 }
 
+void reader::echo(const change_record& r) {
+  if (r.op == operation::truncate) return;
+  const table_pair& table = mapping_.tables[r.table];
+  echo_scratch_.clear();
+  audit_->came_back(table, r, translate::key_token(table, from_, r, r.has_after ? block_writer::after : block_writer::before, echo_scratch_));
+}
+
 void reader::stamp(change_block& block) {
   entries_.clear();
   scratch_.clear();

@@ -17,6 +17,7 @@
 #include "duet/source.hpp"
 #include "pipeline/change_ring.hpp"
 #include "pipeline/copying.hpp"
+#include "pipeline/echo_audit.hpp"
 #include "pipeline/held_keys.hpp"
 #include "pipeline/put_backs.hpp"
 
@@ -41,6 +42,9 @@ class reader : private block_supply {
     copy_pause_ = pause;
   }
 
+  // Of what is written to this side; outlives the reader.
+  void audit(echo_audit* a) { audit_ = a; }
+
   // One step of run(), between start() and the end: what has arrived, on to the applier. False: nothing had arrived.
   void start();
   bool step(std::chrono::milliseconds wait);
@@ -53,6 +57,9 @@ class reader : private block_supply {
 
  private:
   change_block& next(change_block* full) override;
+  bool expects_echo(std::uint64_t epoch, std::uint64_t counter) override { return audit_ && audit_->expects(epoch, counter); }
+  void echo(const change_record&) override;
+  void end_of_echo() override { audit_->all_came_back(mapping_); }
   void stamp(change_block&);
   bool read_some(std::chrono::milliseconds wait);
   void copy_some();
@@ -79,8 +86,9 @@ class reader : private block_supply {
   std::int64_t transaction_time_us_ = 0;
   bool transaction_is_copy_ = false;
   std::vector<causality::write_index::entry> entries_;
-  base::arena scratch_;
+  base::arena scratch_, echo_scratch_;
   bool unflushed_ = false;
+  echo_audit* audit_ = nullptr;
   copying* copying_ = nullptr;
   std::chrono::milliseconds copy_pause_{};
   bool behind_ = true;                         // perhaps: rows are not locked before the log's end has been read

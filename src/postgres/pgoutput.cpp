@@ -154,6 +154,7 @@ void pgoutput_decoder::open(block_writer& writer) {
 bool pgoutput_decoder::wanted(const relation& r, block_writer& writer) {
   open(writer);
   if (writer.is_ours()) {
+    if (writer.wants_echoes() && r.to.identifies_rows) return true;
     writer.count_echo();
     return false;
   }

@@ -244,6 +244,11 @@ class round_trip : public sync_test {
       EXPECT_EQ(at(s, "SELECT table_name, type, result FROM duet.conflict_log WHERE link = '" + link_ + "' LIMIT 20"),
                 sql_rows{})
           << "a row was not found as it was";
+    // Each type's value is read back from the log in the form in which it was sent.
+    const auto audit = status()["hub"]["echo_audit"];
+    EXPECT_EQ(audit["differences"], nlohmann::json::array()) << audit.dump(2);
+    EXPECT_GT(audit[std::string("compared_at_") + std::string(name(middle))], rows_);
+    EXPECT_GT(audit[std::string("compared_at_") + std::string(name(from))], rows_);
     EXPECT_TRUE(hub_->running()) << hub_->output();
   }
 

@@ -115,3 +115,37 @@ TEST_P(echo, a_quiet_link_lets_go_of_logs_that_others_fill) {
   std::this_thread::sleep_for(4s);
   EXPECT_EQ(counter_at_home() + counter_at_spoke(), quiet) << "the markers answer each other";
 }
+
+// A side that stores something else than what it was sent is found out by its log.
+TEST_P(echo, a_value_that_a_trigger_alters_is_counted_by_its_column) {
+  at_spoke("CREATE TRIGGER alters BEFORE INSERT ON kv FOR EACH ROW SET NEW.v = IF(NEW.id IN (1, 3, 5), UPPER(NEW.v), NEW.v)");
+  at_home("CREATE FUNCTION alters() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.n := NEW.n + 1000; RETURN NEW; END'");
+  at_home("CREATE TRIGGER alters BEFORE UPDATE ON kv FOR EACH ROW WHEN (NEW.id = 2) EXECUTE FUNCTION alters()");
+  set_up();
+  start();
+  at_home("INSERT INTO kv VALUES (1, 1, 'one'), (3, 3, 'three'), (5, 5, 'FIVE')");
+  at_spoke("INSERT INTO kv VALUES (2, 2, 'two')");
+  settle(*hub_);
+  if (HasFatalFailure()) return;
+  at_spoke("UPDATE kv SET v = 'TWO' WHERE id = 2");  // n is not sent, and yet it comes back changed
+  settle(*hub_);
+  if (HasFatalFailure()) return;
+  nlohmann::json audit;
+  const auto difference = [&](const char* column, const char* at) -> int {
+    for (const auto& d : audit["differences"])
+      if (d["table"] == "public.kv" && d["column"] == column && d["at"] == at) return d["rows"];
+    return 0;
+  };
+  EXPECT_TRUE(eventually([&] {
+    audit = status()["hub"]["echo_audit"];
+    return difference("v", "spoke") == 2 && difference("n", "home") == 1;
+  })) << audit.dump(2);
+  EXPECT_EQ(difference("n", "spoke"), 0) << audit.dump(2);
+  EXPECT_EQ(difference("v", "home"), 0) << audit.dump(2);
+  EXPECT_GT(audit["compared_at_spoke"], 3);
+  const auto text = run({DUET_BINARY, "status", "-c", config_file()}, 60s).output;
+  EXPECT_THAT(text, ::testing::HasSubstr("public.kv.n: home has not stored what Duet sent, in 1 rows"));
+  EXPECT_THAT(hub_->output(), ::testing::HasSubstr("public.kv: column v came back from spoke with another value than Duet sent (1 so far)"));
+  EXPECT_THAT(hub_->output(), ::testing::Not(::testing::HasSubstr("three")));
+  EXPECT_TRUE(hub_->running()) << hub_->output();
+}

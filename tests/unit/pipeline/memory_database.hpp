@@ -178,7 +178,7 @@ class memory_source : public source {
       w.begin(t.position, t.time_us, t.position.value * 31 + 7);
       if (t.ours) w.own(t.control.epoch, t.control.counter, t.control.position, t.control.floor);
       for (const auto& c : t.changes) {
-        if (t.ours && c.op != operation::refresh) {
+        if (t.ours && c.op != operation::refresh && !w.wants_echoes()) {
           w.count_echo();
           continue;
         }
