@@ -39,12 +39,13 @@ struct conflict_rules {
   std::uint16_t script = 0;                  // of rule script: index into config::scripts
   std::string latest_by;                     // home's column name; empty: the commit time
   bool merge_columns = true;
+  bool whole_transactions = false;           // scope: transaction
   std::vector<std::vector<std::string>> groups;                      // home's column names
   std::vector<std::pair<std::string, conflict_rule>> columns;        // home's column name
   std::vector<std::pair<std::string, side>> own;                     // home's column name, its owner
   std::vector<std::pair<std::string, std::uint16_t>> column_scripts; // of those with rule script: index into config::scripts
   delete_rule update_vs_delete = delete_rule::by_rule;
-  config_mark at, latest_by_at, groups_at, columns_at, own_at;
+  config_mark at, latest_by_at, groups_at, columns_at, own_at, scope_at;
 };
 
 // What a delete of one side does on the other one, as written.

@@ -35,6 +35,7 @@ struct conflict_policy {
   std::uint16_t script = 0;                                 // of rule script: index into config::scripts
   delete_rule update_vs_delete = delete_rule::by_rule;
   std::optional<std::uint16_t> latest_by;                   // index into table_pair::columns; none: the commit time
+  bool whole_transactions = false;                          // of the spoke: where home's row stands, the rest of them is given up, too
   bool merge_columns = true;                                // false: all columns are one field
 
   struct field {

@@ -624,7 +624,7 @@ class reader {
       refuse("wrong_type", line, "conflict must be a map of `key: value`", "write `conflict: { rule: latest }`");
       return false;
     }
-    if (!check_map(n, "conflict", {"rule", "file", "latest_by", "merge", "groups", "columns", "own", "update_vs_delete"})) return false;
+    if (!check_map(n, "conflict", {"rule", "file", "latest_by", "merge", "groups", "columns", "own", "update_vs_delete", "scope"})) return false;
     if (table.direction != flow::both) {
       refuse("conflict_one_way", line,
              table.home + " is synced " + std::string(name(table.direction)) + ": what one side alone may change is never in conflict",
@@ -649,6 +649,7 @@ class reader {
       read_word(deleted, "conflict.update_vs_delete", "`update_vs_delete: update_wins`", "bad_update_vs_delete",
                 {update_wins, delete_wins, latest, manual}, out.update_vs_delete);
     }
+    if (const YAML::Node scope = n["scope"]) read_scope(scope, out);
     if (const YAML::Node columns = n["columns"]) read_column_rules(columns, out);
     if (const YAML::Node groups = n["groups"]) read_groups(groups, out);
     if (const YAML::Node own = n["own"]) read_owners(own, out);
@@ -707,6 +708,15 @@ class reader {
         out.own.emplace_back(column, owner == "home" ? side::home : side::spoke);
       }
     }
+  }
+
+  void read_scope(const YAML::Node& n, conflict_rules& out) {
+    out.scope_at.line = line_of(n);
+    const auto text = text_of(n, "conflict.scope", "`scope: transaction`");
+    if (!text) return;
+    if (*text != "row" && *text != "transaction")
+      return refuse("bad_scope", line_of(n), "conflict.scope is `" + *text + "`, but must be one of row, transaction", "write `scope: transaction`, or take it out");
+    out.whole_transactions = *text == "transaction";
   }
 
   void read_groups(const YAML::Node& n, conflict_rules& out) {
@@ -782,6 +792,7 @@ class reader {
              "conflict.own: `" + column + "` " + (grouped ? "is part of a group" : "has a rule in columns") + ", but what one side owns is never in question",
              std::string("take it out of ") + (grouped ? "the group" : "columns") + ", or out of own");
     }
+    if (r.whole_transactions) check_scope(r);
     if (r.latest_by.empty()) return;
     const conflict_rule row = r.rule == conflict_rule::none ? out_.default_conflict_rule : r.rule;
     const bool any_latest = row == conflict_rule::none || row == conflict_rule::latest ||
@@ -795,6 +806,20 @@ class reader {
       refuse("latest_by_delta", r.latest_by_at.line, "conflict.latest_by: `" + r.latest_by + "` is delta: a sum of both sides says nothing of their order",
              "name another column, or leave latest_by out: the commit time decides");
     }
+  }
+
+  // A transaction of home is never undone, so each of its rows must stand against the spoke's.
+  void check_scope(const conflict_rules& r) {
+    const auto unfit = [&](int line, const std::string& what) {
+      refuse("transaction_scope", line, "conflict.scope: transaction needs home to win every conflict, since home's own transactions are never undone; " + what,
+             "write `rule: home` and let columns be home or delta, without own and update_vs_delete; or write `scope: row`");
+    };
+    const conflict_rule row = r.rule == conflict_rule::none ? out_.default_conflict_rule : r.rule;
+    if (row != conflict_rule::home && row != conflict_rule::none) unfit(r.scope_at.line, "the rule is " + std::string(name(row)));
+    for (const auto& [column, rule] : r.columns)
+      if (rule != conflict_rule::home && rule != conflict_rule::delta) unfit(r.columns_at.line, "`" + column + "` is " + std::string(name(rule)));
+    if (!r.own.empty()) unfit(r.own_at.line, "`" + r.own.front().first + "` has an owner");
+    if (r.update_vs_delete != delete_rule::by_rule) unfit(r.at.line, "update_vs_delete is " + std::string(name(r.update_vs_delete)));
   }
 
   bool read_columns(const YAML::Node& n, bool wildcard, table_rule& rule) {

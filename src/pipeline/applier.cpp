@@ -451,6 +451,12 @@ void applier::write_batch(bool whole) {
         if (clock::now() > deadline)
           throw failure(failure_kind::connection_lost, "the reader of " + std::string(name(to_)) + " did not catch up");
       }
+    } catch (const transactions_given_up&) {
+      const bool again_from_memory = !streamed_;
+      give_up_what_depends();
+      undo_attempt();
+      if (!again_from_memory) throw failure(failure_kind::connection_lost, "a large transaction that is given up as a whole is read again");
+      --attempt;
     }
     add_retry();
   }
@@ -463,7 +469,7 @@ void applier::add_retry() {
 
 void applier::undo_attempt() {
   target_.rollback();
-  open_ = streamed_ = last_chance_ = false;
+  open_ = streamed_ = last_chance_ = gives_up_ = false;
   undo_to({});
   kept_.clear();
 }
@@ -533,6 +539,7 @@ void applier::after_commit(const control_row& final) {
   holds_.clear();
   if (!copied_.empty()) copies_stored();
   answer_owed_ = false;
+  if (to_ == side::home) link_.given_up.erase(link_.given_up.begin(), link_.given_up.upper_bound(final.position.value));
   link_.put_back.done(to_ == side::home ? final.floor : log_position{});
   after_taking();
   release_blocks(block_ != nullptr);
@@ -626,7 +633,7 @@ void applier::write_run(planned_run& r) {
     } else if (!attempt_held_.empty() && waits(*row.change)) {
       if (stays_here(*row.change)) ++attempt_.deletes_ignored;
       else hold({row.change, row.from, "waits behind an earlier change of its key", {}});
-    } else if (shape.op == operation::refresh || row.trespass || (judged && shape.op == operation::remove && to_ == side::home && table.keeps_deleted(from_))) {
+    } else if (shape.op == operation::refresh || row.trespass || is_given_up(row, table) || (judged && shape.op == operation::remove && to_ == side::home && table.keeps_deleted(from_))) {
       doubtful.push_back(&row);
     } else if (judged && answers_[i] && !(shape.op == operation::remove && table.keeps_deleted(from_))) {
       doubtful.push_back(&row);
@@ -676,7 +683,8 @@ void applier::write_deferred() {
       continue;
     }
     doubtful_.clear();
-    write_carefully(*d.shape, std::span(&d.row, 1), doubtful_);
+    if (is_given_up(*d.row, *d.shape->table)) doubtful_.push_back(d.row);
+    else write_carefully(*d.shape, std::span(&d.row, 1), doubtful_);
     if (!doubtful_.empty()) decide(*d.shape, doubtful_);
   }
   last_chance_ = false;

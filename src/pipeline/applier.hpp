@@ -18,6 +18,7 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <thread>
 #include <unordered_set>
@@ -59,6 +60,9 @@ struct link_state {
   // The last source transaction per target side that was too large to be tried again from memory and had a row refused:
   // the next time it comes, each statement gets a savepoint.
   std::atomic<std::uint64_t> careful_until[2] = {};
+  // Transactions of the spoke that are given up as a whole (conflict_policy::whole_transactions), by position, until that is
+  // committed. Home's applier only.
+  std::set<std::uint64_t> given_up;
 };
 
 class applier {
@@ -119,6 +123,7 @@ class applier {
   struct catch_up_needed {
     log_position place;
   };
+  struct transactions_given_up {};                // of the batch: those in link_state, since now
   // A key that home has decided about in the transaction under way. Its row is sent at the transaction's end, since later
   // changes of the batch may touch it in fields that nobody contests.
   struct due_refresh {
@@ -126,6 +131,7 @@ class applier {
     std::vector<std::optional<std::string>> key;  // by column; home's form
     std::uint64_t token;
     decision_tag tag;
+    bool undoes = false;                          // a transaction that was given up
   };
 
   // reading blocks
@@ -164,10 +170,13 @@ class applier {
   void decide_row(const run&, const planned_row&, const owned_row& at_before, const owned_row& at_after);
   void decide_at_home(const run&, const planned_row&, const owned_row& at_before, const owned_row& at_after);
   void decide_at_spoke(const run&, const planned_row&, const owned_row& at_before, const owned_row& at_after);
+  bool is_given_up(const planned_row&, const table_pair&) const;
+  void give_up_row(const planned_row&, const table_pair&, const owned_row& at_before, const owned_row& at_after);
+  void give_up_what_depends();
   void keep_deleted(const planned_row&, const table_pair&, const owned_row& current);
   void clear_mark(const table_pair&, row_view key);
   void bring_back(const planned_row&, const table_pair&);
-  void refresh_later(const table_pair&, row_view key, std::uint64_t token, const decision_tag&);
+  due_refresh& refresh_later(const table_pair&, row_view key, std::uint64_t token, const decision_tag&);
   void send_refreshes();
   void answer_trespass(const planned_row&, const table_pair&, const owned_row& was);
   std::string take_from_owner(const table_pair&, row_view key, const owned_row& ours);
@@ -266,6 +275,7 @@ class applier {
   std::vector<deferred_row> deferred_;      // to be tried again at the end
   kept_rows kept_;                          // the first ones of them, if parts of the transaction are written
   bool last_chance_ = false;                // that is now
+  bool gives_up_ = false;                   // a transaction of the run at hand, which was not known to be
 
   // scratch
   std::vector<causality::write_index::question> questions_;

@@ -96,6 +96,7 @@ void applier::decide(const run& shape, const std::vector<const planned_row*>& ro
       }
     }
   }
+  if (std::exchange(gives_up_, false)) throw transactions_given_up{};
 }
 
 void applier::decide_row(const run& shape, const planned_row& row, const owned_row& at_before, const owned_row& at_after) {
@@ -115,6 +116,8 @@ void applier::decide_row(const run& shape, const planned_row& row, const owned_r
   }
   if (row.change->op == operation::remove && shape.table->keeps_deleted(from_)) {
     keep_deleted(row, *shape.table, at_before);
+  } else if (is_given_up(row, *shape.table)) {
+    give_up_row(row, *shape.table, at_before, at_after);
   } else if (to_ == side::home) {
     const std::size_t held_before = attempt_held_.size();
     if (!row.trespass || changes_anything(*row.change, *shape.table, row.row)) decide_at_home(shape, row, at_before, at_after);
@@ -214,6 +217,11 @@ void applier::decide_at_home(const run& shape, const planned_row& row, const own
   if (d.met == 0) return write_by_force(shape, row, at_before, at_after);
 
   using action = conflict::decision::action;
+  if (table.policy.whole_transactions && d.recorded && d.does != action::hold) {  // home's row stands
+    gives_up_ = true;
+    link_.given_up.insert(row.from->position.value);
+    return;
+  }
   const run::row& r = row.row;
   if (d.does == action::keep && (d.met & existence)) {
     if (at_before.found) take_from_owner(table, r.before ? r.before : r.after, at_before);
@@ -256,6 +264,48 @@ void applier::decide_at_home(const run& shape, const planned_row& row, const own
   if (row.token != row.token_before) refresh_later(table, r.after, row.token, d.tag);
 }
 
+bool applier::is_given_up(const planned_row& row, const table_pair& table) const {
+  return to_ == side::home && table.policy.whole_transactions && !row.from->copied && link_.given_up.contains(row.from->position.value);
+}
+
+// A row of a transaction of the spoke that has met home's in this or another one of its rows: home's stands, and is sent there.
+void applier::give_up_row(const planned_row& row, const table_pair& table, const owned_row& at_before, const owned_row& at_after) {
+  conflict::decision d = conflict::decide(table, incoming_of(row), at_before, at_after, met_, mapping_.commit_time_grain_us, {});
+  d.does = conflict::decision::action::keep;
+  if (d.met == 0) d.type = "transaction_given_up";
+  d.rule = "home";
+  d.winner = "home";
+  log_conflict(row, table, d, at_before, at_before);
+  ++attempt_.conflicts;
+  ++attempt_.conflicts_lost;
+  const run::row& r = row.row;
+  decision_tag tag;
+  tag.by_home.fields = table.policy.all();
+  for (const conflict::met_write& w : met_)
+    if (w.wrote == side::home) tag.by_home.time_us = std::max(tag.by_home.time_us, w.time_us);
+  refresh_later(table, r.before ? r.before : r.after, row.token_before, tag).undoes = true;
+  if (row.token != row.token_before) refresh_later(table, r.after, row.token, tag).undoes = true;
+}
+
+// What was given up takes with it the later transactions of the batch that wrote the same rows.
+void applier::give_up_what_depends() {
+  std::vector<const planned_row*> rows;
+  for (std::size_t i = 0; i < planner_.run_count(); ++i)
+    for (const planned_row& row : planner_.at(i).rows)
+      if (mapping_.tables[row.change->table].policy.whole_transactions && !row.from->copied) rows.push_back(&row);
+  std::stable_sort(rows.begin(), rows.end(), [](const planned_row* a, const planned_row* b) { return a->from->position < b->from->position; });
+  std::unordered_set<std::uint64_t> touched;
+  for (auto first = rows.begin(); first != rows.end();) {
+    const auto end = std::find_if(first, rows.end(), [&](const planned_row* r) { return r->from->position != (*first)->from->position; });
+    const auto is_touched = [&](const planned_row* r) { return touched.contains(r->token) || touched.contains(r->token_before); };
+    if (link_.given_up.contains((*first)->from->position.value) || std::any_of(first, end, is_touched)) {
+      link_.given_up.insert((*first)->from->position.value);
+      for (auto r = first; r != end; ++r) touched.insert({(*r)->token, (*r)->token_before});
+    }
+    first = end;
+  }
+}
+
 // The row to be written, with what a script has set. The bytes live as long as the batch.
 planned_row applier::with_values(const planned_row& row, const table_pair& table, const std::vector<conflict::new_value>& set) {
   planned_row wanted = row;
@@ -281,17 +331,24 @@ owned_row applier::left_by_script(const planned_row& row, const table_pair& tabl
 }
 
 // From now on no change of the key can have seen the refresh, also not a later one of this very batch.
-void applier::refresh_later(const table_pair& table, row_view key, std::uint64_t token, const decision_tag& tag) {
+applier::due_refresh& applier::refresh_later(const table_pair& table, row_view key, std::uint64_t token, const decision_tag& tag) {
   const auto known = std::find_if(attempt_refreshes_.begin(), attempt_refreshes_.end(), [&](const due_refresh& r) { return r.token == token; });
   their_writes_.add_pending(token, tag, known != attempt_refreshes_.end());
-  if (known != attempt_refreshes_.end()) return known->tag.add(tag);
-  due_refresh& r = attempt_refreshes_.emplace_back(due_refresh{&table, {}, token, tag});
+  if (known != attempt_refreshes_.end()) {
+    known->tag.add(tag);
+    return *known;
+  }
+  due_refresh& r = attempt_refreshes_.emplace_back(due_refresh{&table, {}, token, tag, false});
   r.key.resize(table.columns.size());
   for (const std::uint16_t k : table.key)
     if (key[k].present()) r.key[k] = std::string(key[k].text());
+  return r;
 }
 
 void applier::send_refreshes() {
+  // What undoes a transaction goes the way back: what was written last is first.
+  const auto undoing = std::stable_partition(attempt_refreshes_.begin(), attempt_refreshes_.end(), [](const due_refresh& r) { return !r.undoes; });
+  std::reverse(undoing, attempt_refreshes_.end());
   std::vector<std::vector<cell>> keys;
   std::vector<row_view> views;
   for (std::size_t first = 0; first < attempt_refreshes_.size();) {

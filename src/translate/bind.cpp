@@ -464,6 +464,11 @@ class binder {
     conflict_policy& p = pair.policy;
     p.update_vs_delete = said.update_vs_delete;
     p.merge_columns = said.merge_columns;
+    p.whole_transactions = said.whole_transactions;
+    for (const delete_flow& d : rule.deletes)
+      if (said.whole_transactions && d.does != delete_action::propagate)
+        refuse("transaction_scope", d.at.line, full_name(pair.home) + ": with conflict.scope: transaction all of a transaction is carried over, its deletes too",
+               "write `deletes: propagate`, or `scope: row`");
     p.field_of.assign(pair.columns.size(), 0);
     if (!said.latest_by.empty()) {
       p.latest_by = conflict_column(rule, pair, "latest_by", said.latest_by_at.line, said.latest_by);

@@ -90,6 +90,7 @@ plan varied(std::uint64_t seed) {
   if (below(5) == 0) p.rule = conflict_rule::script;
   p.owners = p.merge_columns && below(4) == 0 && p.rule != conflict_rule::script;  // its answers name a column that is owned
   if (p.per_mille_delete && below(3) == 0) p.keeps_deleted[0] = below(2), p.keeps_deleted[1] = below(2);
+  if (p.rule == conflict_rule::home && !p.owners && !p.keeps_deleted[0] && !p.keeps_deleted[1] && below(2)) p.whole_transactions = true, p.deletes = delete_rule::by_rule;
   if (below(5) == 0) p.copied_from = below(2) ? side::home : side::spoke;
   return p;
 }
@@ -112,7 +113,7 @@ TEST(simulation, both_sides_end_equal_under_any_rule_and_any_crash) {
 
 TEST(simulation, no_part_of_the_algorithm_can_be_left_out) {
   for (const ablation a : {ablation::no_refresh, ablation::no_index_of_resolutions, ablation::pruned_by_the_reader, ablation::no_catch_up,
-                           ablation::spoke_does_not_look, ablation::restart_at_applied, ablation::no_reading_up_at_start}) {
+                           ablation::spoke_does_not_look, ablation::restart_at_applied, ablation::no_reading_up_at_start, ablation::half_transactions}) {
     const outcome o = run_all(1, a == ablation::no_reading_up_at_start ? 20000 : 2000, [&](std::uint64_t seed) {
       plan p = varied(seed);
       p.without = a;

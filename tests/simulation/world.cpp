@@ -10,14 +10,14 @@ using namespace std::chrono_literals;
 
 std::string_view name(ablation a) {
   constexpr std::string_view names[] = {"none",        "no_refresh",          "no_index_of_resolutions", "pruned_by_the_reader",
-                                        "no_catch_up", "spoke_does_not_look", "restart_at_applied",      "no_reading_up_at_start"};
+                                        "no_catch_up", "spoke_does_not_look", "restart_at_applied",      "no_reading_up_at_start", "half_transactions"};
   return names[static_cast<int>(a)];
 }
 
 std::string plan::describe() const {
   return "seed " + std::to_string(seed) + ", rule " + std::string(duet::name(rule)) + ", update_vs_delete " + std::string(duet::name(deletes)) +
          (merge_columns ? ", merge columns" : ", merge row") + (deltas ? ", deltas" : "") + (blind_column ? ", a blind column" : "") +
-         (owners ? ", owners" : "") + (copied_from ? ", copied from " + std::string(duet::name(*copied_from)) : "") + (keeps_deleted[0] ? ", home's deletes ignored" : "") + (keeps_deleted[1] ? ", the spoke's deletes ignored" : "") +
+         (whole_transactions ? ", whole transactions" : "") + (owners ? ", owners" : "") + (copied_from ? ", copied from " + std::string(duet::name(*copied_from)) : "") + (keeps_deleted[0] ? ", home's deletes ignored" : "") + (keeps_deleted[1] ? ", the spoke's deletes ignored" : "") +
          ", without " + std::string(name(without));
 }
 
@@ -91,6 +91,7 @@ world::world(const plan& p) : plan_(p), random_(static_cast<std::uint32_t>(p.see
   config_.tune.batch_rows_max = 1 + below(6);
   mapping_ = memory_mapping(memory_policy(p.rule, p.merge_columns, p.deltas));
   mapping_.tables[0].policy.update_vs_delete = p.deletes;
+  mapping_.tables[0].policy.whole_transactions = p.whole_transactions && p.without != ablation::half_transactions;
   if (p.owners) {
     conflict_policy& policy = mapping_.tables[0].policy;
     policy.fields[policy.field_of[1]].rule = conflict_rule::home;
@@ -361,7 +362,12 @@ std::string world::check() const {
     if (!waiting.contains(k) && !stays(side::home, k) && !stays(side::spoke, k) && show(home_.rows, k) != show(spoke_.rows, k)) return "not equal: " + k + " home " + show(home_.rows, k) + "| spoke " + show(spoke_.rows, k);
   if (plan_.deltas && !waiting.contains("cnt") && home_.rows.contains("cnt")) {
     const auto sum = books_.sums.find("cnt");
-    const long expected = sum == books_.sums.end() ? 0 : sum->second;
+    long expected = sum == books_.sums.end() ? 0 : sum->second;
+    for (const auto& t : spoke_.log) {  // what was given up with its transaction
+      const bool given_up = plan_.whole_transactions && !t.ours && std::any_of(home_.conflicts.begin(), home_.conflicts.end(), [&](const conflict_entry& c) { return c.spoke_position == t.position; });
+      for (const auto& c : t.changes)
+        if (given_up && c.before && c.after && *(*c.after)[0] == "cnt") expected -= std::stol(*(*c.after)[3]) - std::stol(*(*c.before)[3]);
+    }
     if (*home_.rows.at("cnt")[3] != std::to_string(expected)) return "the sum of the deltas is " + *home_.rows.at("cnt")[3] + ", not " + std::to_string(expected);
   }
   std::set<std::string> kept;
@@ -384,6 +390,13 @@ std::string world::check() const {
   }
   for (const auto& v : books_.written)
     if (!kept.contains(v) && !books_.caused.contains(v)) return "value " + v + " vanished";
+  if (plan_.whole_transactions && waiting.empty())
+    for (const auto& t : spoke_.log) {
+      if (t.ours) continue;
+      const auto changes = std::count_if(t.changes.begin(), t.changes.end(), [](const auto& c) { return c.before != c.after; });
+      const auto given_up = std::count_if(home_.conflicts.begin(), home_.conflicts.end(), [&](const conflict_entry& c) { return c.spoke_position == t.position; });
+      if (given_up != 0 && given_up != changes) return "of the transaction at " + std::to_string(t.position.value) + " of the spoke " + std::to_string(given_up) + " of " + std::to_string(changes) + " changes were given up";
+    }
   std::vector<echo_difference> altered;
   for (const pipeline::echo_audit& a : link_->audit) a.compared(mapping_, altered);
   for (const auto& d : altered) return "the log of " + std::string(duet::name(d.at)) + " is said to have brought back another " + d.column + " than was sent";

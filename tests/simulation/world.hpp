@@ -30,6 +30,7 @@ enum class ablation : std::uint8_t {
   spoke_does_not_look,       // the spoke writes by force
   restart_at_applied,        // a log is read again from what was applied, not from the acknowledged floor
   no_reading_up_at_start,    // the first decision is taken before home's log has been read to its end
+  half_transactions,         // of a transaction that is to stand whole or not at all, only the row that lost is given up
 };
 std::string_view name(ablation);
 
@@ -39,6 +40,7 @@ struct plan {
   delete_rule deletes = delete_rule::by_rule;
   bool merge_columns = true, deltas = true;
   bool blind_column = false;  // note can't be compared in a statement, like JSON
+  bool whole_transactions = false;  // of the spoke stand or are given up; only with rule home
   bool owners = false;        // home owns value, the spoke owns note; only with merge_columns
   int steps = 90;
   int per_mille_crash = 15;
