@@ -39,6 +39,10 @@ void require_home(const plan& one) {
 
 }  // namespace
 
+namespace {
+std::optional<side> pick_of(const verdict& v, const plan& p) { return p.pick ? p.pick : v.pick; }
+}  // namespace
+
 failure usage_failure(std::string what, std::string todo) { return failure(failure_kind::config_file, std::move(what), "", std::move(todo)); }
 
 // The row that shall stand at home.
@@ -53,7 +57,8 @@ owned_row decide(const verdict& v, const plan& p) {
     if (t.columns[i].key) throw usage_failure("--set " + name + ": it is part of the key", "Change a key by an UPDATE once it is decided.");
     set[i] = value ? std::optional(typed_value(t.columns[i], *value)) : std::nullopt;
   }
-  const bool from_spoke = v.pick ? *v.pick == side::spoke : !p.now.home.found && p.now.spoke.found;
+  const auto pick = pick_of(v, p);
+  const bool from_spoke = pick ? *pick == side::spoke : !p.now.home.found && p.now.spoke.found;
   owned_row row = from_spoke ? p.now.spoke : p.now.home;
   if (from_spoke && row.found)
     for (std::size_t i = 0; i < t.columns.size(); ++i)
@@ -120,7 +125,7 @@ void decider::start_table(const waiting_key& table) {
     e.key = table.key;
     e.type = "held";
     e.rule = "manual";
-    e.winner = verdict_.winner();
+    e.winner = verdict_.winner(verdict_.pick);
     e.result = "decided by hand: the table goes on";
     e.decided_by = user_name();
     home_->log_conflict(e);
@@ -189,13 +194,15 @@ void decider::finish(plan& one, std::int64_t now_us) {
   e.home_row = pipeline::row_json(table, one.now.home);
   e.spoke_row = pipeline::row_json(table, one.now.spoke);
   e.rule = "manual";
-  e.winner = verdict_.winner();
+  const auto pick = pick_of(verdict_, one);
+  e.winner = verdict_.winner(pick);
   if (one.cells.home) {
     const row_view keys[] = {one.cells.home};
     one.result = home_->lock_rows(table, keys).at(0);  // as home has made it: its own spelling, what triggers did
     if (table.flows_from(side::home)) {
       decision_tag tag;
-      tag.by(verdict_.stands()) = {table.policy.all(), now_us};
+      const bool by_hand = verdict_.remove || !verdict_.set.empty();
+      tag.by(by_hand ? side::home : *pick) = {table.policy.all(), now_us};  // whom later writes meet
       tag.ends_hold = held;
       home_->emit_refresh(table, one.cells.home, one.result.found ? &one.result : nullptr, tag);
     }

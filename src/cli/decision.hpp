@@ -20,12 +20,11 @@ namespace duet::cli {
 
 // Which row shall stand.
 struct verdict {
-  std::optional<side> pick;
+  std::optional<side> pick;  // none: set, remove, or each plan has its own
   std::vector<std::pair<std::string, std::optional<std::string>>> set;
   bool remove = false;
 
-  std::string winner() const { return remove ? "delete" : !set.empty() ? "set" : std::string(name(*pick)); }
-  side stands() const { return remove || !set.empty() ? side::home : *pick; }  // whom later writes meet
+  std::string winner(std::optional<side> picked) const { return remove ? "delete" : !set.empty() ? "set" : std::string(name(*picked)); }
 };
 
 failure usage_failure(std::string what, std::string todo);
@@ -36,6 +35,7 @@ struct plan {
   key_cells cells;
   both_rows now;      // as shown, or as locked
   owned_row result;   // what stands at home
+  std::optional<side> pick = {};  // of this row, instead of the verdict's
 };
 
 // The row that shall stand at home. Throws failure: it can't.

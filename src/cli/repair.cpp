@@ -1,4 +1,4 @@
-// duet repair: compares both sides, and lets the rows of one of them stand where they differ. Each row goes the way of a decision
+// duet repair: compares both sides, and lets the rows of one of them, or the one that a rule names, stand where they differ. Each row goes the way of a decision
 // by hand (cli/decision): written at home in a transaction of ours, sent to the spoke as a refresh, on record with both images.
 #include <spdlog/fmt/fmt.h>
 
@@ -8,6 +8,7 @@
 #include "cli/comparing.hpp"
 #include "cli/decision.hpp"
 #include "cli/ledger.hpp"
+#include "conflict/arbiter.hpp"
 #include "duet/failure.hpp"
 #include "observe/printable.hpp"
 
@@ -33,13 +34,62 @@ waiting_key key_of_difference(const std::string& table, const difference& d) {
   return k;
 }
 
+// Do all columns that differ belong to this side?
+bool is_owned_by(side owner, const table_pair& t, const difference& d) {
+  if (d.is != difference::kind::different) return false;
+  return std::all_of(d.columns.begin(), d.columns.end(), [&](const std::string& name) {
+    for (std::uint16_t i = 0; i < t.columns.size(); ++i)
+      if (t.columns[i].home.name == name) return t.owned_by(owner, i);
+    return false;
+  });
+}
+
+// Whose row stands where both sides differ.
+class truth {
+ public:
+  explicit truth(const std::string& word) : word_(word) {
+    if (word == "home") side_ = side::home;
+    if (word == "spoke") side_ = side::spoke;
+  }
+  const std::string& word() const { return word_; }
+  std::string text() const {
+    return side_ ? "as they are at " + word_ : word_ == "union" ? "as they are on the side that has them" : "as they are where latest_by says more";
+  }
+  // Why no row of the table can be repaired by it; empty: they can.
+  std::string why_not(const table_pair& t) const {
+    if (side_ && !t.flows_from(*side_)) return fmt::format("it is synced {}: {} has no say in it", name(t.direction), word_);
+    if (word_ == "latest" && t.direction != flow::both) return fmt::format("it is synced {}: only one side has a say in it", name(t.direction));
+    if (word_ == "latest" && !t.policy.latest_by) return "conflict.latest_by names no column of it";
+    return {};
+  }
+  bool is_about(const table_pair& t, const difference& d) const {
+    if (d.is == difference::kind::incomparable) return false;
+    if (side_) return !is_owned_by(other(*side_), t, d);
+    if (d.is != difference::kind::different) return t.flows_from(d.is == difference::kind::missing_at_home ? side::spoke : side::home);
+    return word_ == "latest" && !is_owned_by(side::home, t, d) && !is_owned_by(side::spoke, t, d);
+  }
+  side of(const plan& p) const {
+    if (side_) return *side_;
+    if (!p.now.home.found || !p.now.spoke.found || !p.table->policy.latest_by) return p.now.home.found ? side::home : side::spoke;
+    const std::uint16_t c = *p.table->policy.latest_by;
+    const auto &ours = p.now.home.values[c], &theirs = p.now.spoke.values[c];
+    if (!ours || !theirs) return !ours && theirs ? side::spoke : side::home;
+    return conflict::is_later(p.table->columns[c].home, *theirs, *ours) ? side::spoke : side::home;
+  }
+
+ private:
+  std::string word_;
+  std::optional<side> side_;
+};
+
 // One transaction, once none of the rows changes any more. Nothing: it is done; else why not. Rows that are equal by now are left
 // alone.
-std::optional<std::string> try_some(decider& d, const std::vector<plan>& wanted) {
+std::optional<std::string> try_some(decider& d, const std::vector<plan>& wanted, const truth& whose) {
   for (int look = 0; look < looks_max; ++look) {
     std::vector<plan> plans = wanted;
     d.look(plans);
     std::erase_if(plans, [](const plan& one) { return one.now.home.found == one.now.spoke.found && one.now.home.values == one.now.spoke.values; });
+    for (plan& one : plans) one.pick = whose.of(one);
     try {
       if (plans.empty() || d.decide_all(plans, true)) return std::nullopt;
     } catch (const failure& f) {
@@ -50,22 +100,6 @@ std::optional<std::string> try_some(decider& d, const std::vector<plan>& wanted)
   return "it changes all the time";
 }
 
-// Do all columns that differ belong to the other side?
-bool is_owned_by_other(const table_pair& t, const difference& d, side truth) {
-  if (d.is != difference::kind::different) return false;
-  return std::all_of(d.columns.begin(), d.columns.end(), [&](const std::string& name) {
-    for (std::uint16_t i = 0; i < t.columns.size(); ++i)
-      if (t.columns[i].home.name == name) return t.owned_by(other(truth), i);
-    return false;
-  });
-}
-
-// Why the rows of a table can't be repaired from this side; empty: they can.
-std::string why_not(const table_pair& t, side truth) {
-  if (t.flows_from(truth)) return {};
-  return fmt::format("it is synced {}: {} has no say in it", name(t.direction), name(truth));
-}
-
 }  // namespace
 
 int repair(const options& o, const engines& e, console& c) {
@@ -74,19 +108,18 @@ int repair(const options& o, const engines& e, console& c) {
   if (!o.yes && !o.dry_run && (!c.in_is_terminal || o.json))
     throw usage_failure(o.json ? "with --json nobody is asked" : "there is no terminal to ask", "Add --yes, or --dry-run.");
   const compared all = compare_both(p, o, e, c);
-  const side truth = o.pick == "home" ? side::home : side::spoke;
+  const truth whose(o.pick);
   const std::uint64_t differences = all.differences();
 
   verdict v;
-  v.pick = truth;
   std::vector<waiting_key> keys;
   std::vector<const table_pair*> tables;
   std::uint64_t left = all.undecided();
   for (const table_result& r : all.tables) {
     const table_pair* t = find_table(p.tables, r.table);
-    const std::string reason = why_not(*t, truth);
+    const std::string reason = whose.why_not(*t);
     for (const difference& d : r.found.differences) {
-      if (!reason.empty() || d.is == difference::kind::incomparable || is_owned_by_other(*t, d, truth)) {
+      if (!reason.empty() || !whose.is_about(*t, d)) {
         ++left;
         continue;
       }
@@ -102,10 +135,10 @@ int repair(const options& o, const engines& e, console& c) {
     if (o.json) {
       nlohmann::json list = nlohmann::json::array();
       for (const table_result& r : all.tables) list.push_back(to_json(r, o.limit));
-      return answer(c, "repair", code, {{"link", p.cfg.link}, {"result", result}, {"truth", name(truth)}, {"differ", differences}, {"repaired", repaired}, {"refused", refused}, {"tables", std::move(list)}});
+      return answer(c, "repair", code, {{"link", p.cfg.link}, {"result", result}, {"truth", whose.word()}, {"differ", differences}, {"repaired", repaired}, {"refused", refused}, {"tables", std::move(list)}});
     }
     if (differences == 0) c.out << "there is nothing to repair\n";
-    else if (o.dry_run) c.out << fmt::format("{} of {} rows that differ would be as they are at {}\n", observe::grouped(keys.size()), observe::grouped(differences), name(truth));
+    else if (o.dry_run) c.out << fmt::format("{} of {} rows that differ would be {}\n", observe::grouped(keys.size()), observe::grouped(differences), whose.text());
     else c.out << fmt::format("{} of {} rows that differ are repaired; `duet verify` says when they are equal\n", observe::grouped(repaired), observe::grouped(differences));
     c.out << std::flush;
     return code;
@@ -114,7 +147,7 @@ int repair(const options& o, const engines& e, console& c) {
   if (!all.hub_runs)
     throw failure(failure_kind::not_set_up, "no hub runs that could tell what is under way: what differs may only not have arrived yet", "", "Start it (duet run), then repair.");
   if (!o.yes) {
-    c.out << fmt::format("{} rows shall be as they are at {}, on both sides. Type yes to do so: ", observe::grouped(keys.size()), name(truth)) << std::flush;
+    c.out << fmt::format("{} rows shall be {}, on both sides. Type yes to do so: ", observe::grouped(keys.size()), whose.text()) << std::flush;
     std::string typed;
     std::getline(c.in, typed);
     if (typed != "yes") {
@@ -128,11 +161,11 @@ int repair(const options& o, const engines& e, console& c) {
     std::vector<plan> plans;
     for (std::size_t i = first; i < std::min(keys.size(), first + rows_at_once); ++i) plans.push_back({&keys[i], tables[i], key_of(*tables[i], keys[i], d.arena()), {}, {}});
     // Else each for itself: one that can't be repaired must not keep the others from it.
-    const auto why_not_all = try_some(d, plans);
+    const auto why_not_all = try_some(d, plans, whose);
     if (!why_not_all) repaired += plans.size();
     else
       for (const plan& one : plans) {
-        if (const auto why = try_some(d, {one})) refused.emplace_back(one.key->id, *why);
+        if (const auto why = try_some(d, {one}, whose)) refused.emplace_back(one.key->id, *why);
         else ++repaired;
       }
     if (!o.json && c.out_is_terminal) c.err << fmt::format("\r{} of {} rows\x1b[K", observe::grouped(repaired), observe::grouped(keys.size())) << std::flush;

@@ -112,7 +112,7 @@ int resolve_held(const options& o, const engines& e, console& c) {
   if (!chosen) return answer_unknown(o, c, "held", "nothing waits under the id " + unknown + "; `duet held` lists what waits", p.cfg.link);
   auto started = nlohmann::json::array();
   const auto finished = [&](const char* result, int code, std::span<const plan> plans) {
-    return answer(c, "held", code, {{"link", p.cfg.link}, {"result", result}, {"winner", v.winner()}, {"keys", plans_json(plans, code == exit_fine)}, {"tables", started}});
+    return answer(c, "held", code, {{"link", p.cfg.link}, {"result", result}, {"winner", v.winner(v.pick)}, {"keys", plans_json(plans, code == exit_fine)}, {"tables", started}});
   };
   if (chosen->empty()) {
     if (o.json) return finished("nothing_waits", exit_fine, {});
@@ -174,7 +174,7 @@ int resolve_held(const options& o, const engines& e, console& c) {
   if (o.json) return finished("decided", exit_fine, plans);
   for (const plan& one : plans) {
     c.out << "decided: " << observe::printable(one.key->table) << ", " << key_text(one.key->key) << ": "
-          << (!one.result.found ? "no row" : !v.set.empty() ? "the row with the values that were given" : v.winner() + "'s row") << '\n';
+          << (!one.result.found ? "no row" : !v.set.empty() ? "the row with the values that were given" : v.winner(v.pick) + "'s row") << '\n';
     if (!one.cells.spoke) c.out << "  the spoke can't have this key (" << observe::printable(one.cells.problem) << "): it will hold the decision again\n";
   }
   for (const std::size_t i : tables)

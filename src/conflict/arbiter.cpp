@@ -24,13 +24,6 @@ moment moment_of(std::int64_t time_us, side wrote, std::int64_t grain_us) {
   return {time_us - rest, wrote};
 }
 
-// Canonical values of the kinds that `latest_by` may have; text of dates and times sorts as they do.
-bool later(const column& c, std::string_view a, std::string_view b) {
-  if ((c.type.kind == value_kind::integer || c.type.kind == value_kind::decimal) && is_decimal(a) && is_decimal(b))
-    return compare_decimals(a, b) > 0;
-  return a > b;
-}
-
 enum class verdict : std::uint8_t { home, spoke, nobody };
 
 class bench {
@@ -117,7 +110,7 @@ class bench {
       const auto& ours = current_.values[c];
       if (theirs.absent()) return by_commit_time(in);
       if (!ours || theirs.is_null()) return !ours && theirs.present() ? verdict::spoke : verdict::home;
-      return later(table_.columns[c].home, theirs.text(), *ours) ? verdict::spoke : verdict::home;
+      return is_later(table_.columns[c].home, theirs.text(), *ours) ? verdict::spoke : verdict::home;
     }
     return by_commit_time(in);
   }
@@ -190,6 +183,13 @@ decision hold(decision d, std::string reason) {
 }
 
 }  // namespace
+
+// Text of dates and times sorts as they do.
+bool is_later(const column& c, std::string_view a, std::string_view b) {
+  if ((c.type.kind == value_kind::integer || c.type.kind == value_kind::decimal) && is_decimal(a) && is_decimal(b))
+    return compare_decimals(a, b) > 0;
+  return a > b;
+}
 
 decision decide(const table_pair& table, const incoming& change, const owned_row& current, const owned_row& at_new_key,
                 std::span<const met_write> met, std::int64_t grain_us, const referee& ask) {

@@ -73,6 +73,9 @@ struct decision {
   decision_tag tag;                       // of the refresh
 };
 
+// Is `a` the later one? Canonical values of a column that `latest_by` may name.
+bool is_later(const column&, std::string_view a, std::string_view b);
+
 // At home, under the row's lock. `current` is home's row now, `current_at_new_key` home's row at the changed key. The referee
 // is asked where the rule is script.
 decision decide(const table_pair&, const incoming&, const owned_row& current, const owned_row& current_at_new_key,

@@ -176,6 +176,38 @@ TEST_P(verify, says_that_it_cannot_know_without_a_hub_and_leaves_held_rows_out) 
   EXPECT_EQ(unknown.exit_code, 2) << unknown.output;
 }
 
+// Two filled sides are brought together, each difference by a rule.
+TEST_P(verify, then_repair_unites_two_filled_sides) {
+  at_home("CREATE TABLE person (id int PRIMARY KEY, name text, changed timestamp(6)); ALTER TABLE person REPLICA IDENTITY FULL;"
+          "INSERT INTO person SELECT i, 'home', '2024-01-01'::timestamp + i * interval '1 hour' FROM generate_series(1, 300) i");
+  at_spoke("CREATE TABLE person (id int PRIMARY KEY, name varchar(50), changed datetime(6)) CHARACTER SET utf8mb4");
+  at_spoke("INSERT INTO person SELECT a.n * 20 + b.n + 201, 'spoke', '2024-01-01 00:00:00' + INTERVAL (a.n * 20 + b.n + 201) HOUR + INTERVAL IF(b.n % 2, 1, -1) MINUTE"
+           " FROM (SELECT 0 n UNION SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5 UNION SELECT 6 UNION SELECT 7 UNION SELECT 8 UNION SELECT 9) a,"
+           " (SELECT 0 n UNION SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5 UNION SELECT 6 UNION SELECT 7 UNION SELECT 8 UNION SELECT 9"
+           " UNION SELECT 10 UNION SELECT 11 UNION SELECT 12 UNION SELECT 13 UNION SELECT 14 UNION SELECT 15 UNION SELECT 16 UNION SELECT 17 UNION SELECT 18 UNION SELECT 19) b");
+  begin("  - home: public.person\n    conflict: { rule: latest, latest_by: changed }\n");  // 1-200 at home only, 201-300 on both, 301-400 at the spoke only
+  if (HasFatalFailure()) return;
+  const auto repair = [&](const std::string& truth) { return run({DUET_BINARY, "repair", "--truth", truth, "--table", "person", "--yes", "-c", config_file()}, 120s); };
+  const auto united = repair("union");
+  EXPECT_EQ(united.exit_code, 1) << united.output;
+  EXPECT_THAT(united.output, HasSubstr("300 of 400 rows that differ are repaired"));
+  settle(*hub_);
+  if (HasFatalFailure()) return;
+  EXPECT_EQ(at_home("SELECT count(*), min(name), max(name) FROM person WHERE id > 300"), (sql_rows{{"100", "spoke", "spoke"}}));
+  EXPECT_EQ(at_spoke("SELECT count(*), min(name), max(name) FROM person WHERE id <= 200"), (sql_rows{{"200", "home", "home"}}));
+  EXPECT_EQ(verified({"--table", "person"}).of("public.person")["different"], 100);
+  const auto decided = repair("latest");
+  EXPECT_EQ(decided.exit_code, 0) << decided.output << hub_->output();
+  settle(*hub_);
+  if (HasFatalFailure()) return;
+  EXPECT_EQ(verified({"--table", "person"}).code, 0);
+  expect_both("SELECT name, count(*) FROM person WHERE id BETWEEN 201 AND 300 GROUP BY name ORDER BY name", {{"home", "50"}, {"spoke", "50"}});
+  EXPECT_EQ(at_home("SELECT winner, count(*) FROM duet.conflict_log WHERE link = '" + link_ + "' AND type = 'repair' GROUP BY winner ORDER BY winner"),
+            (sql_rows{{"home", "250"}, {"spoke", "150"}}));
+  const auto unruled = run({DUET_BINARY, "repair", "--truth", "latest", "--dry-run", "-c", config_file()}, 120s);
+  EXPECT_EQ(unruled.exit_code, 0) << unruled.output;
+}
+
 // One row that can't be repaired is named, and keeps no other from it. A key that the server takes in no statement is compared all the same.
 TEST_P(verify, and_repair_go_on_where_one_row_cannot_be_mended) {
   at_home("CREATE TABLE odd (id int PRIMARY KEY, flag boolean, v text); ALTER TABLE odd REPLICA IDENTITY FULL;"
