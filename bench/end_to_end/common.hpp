@@ -16,6 +16,7 @@ using nlohmann::json;
 
 struct options {
   bool quick = false, latency = true, tcp = false, native_only = false, conflicts = false, copy = false;
+  int rounds = 1;
   std::set<std::string> spokes, backlogs, directions;
   std::string json_file;
   long scale(long n) const { return quick ? n / 10 : n; }

@@ -27,32 +27,47 @@ std::vector<declared> ways(const options& o, bool out) {
   };
 }
 
-json without_conflicts(const options& o, const std::string& kind, bool out) {
+// The ways beside each other, each on servers of its own; by backlog and way, what each round has measured.
+using measured = std::map<std::string, std::map<std::string, std::vector<json>>>;
+
+void drain_each_way(const options& o, const std::string& kind, bool out, int round, measured& all) {
   struct way : declared {
     way(declared d, const std::string& kind) : declared(std::move(d)), servers(kind), hub(servers.home, *servers.spoke, link) {}
     server_pair servers;
     duet_link hub;
   };
-  std::vector<std::unique_ptr<way>> all;
-  for (auto& d : ways(o, out)) all.push_back(std::make_unique<way>(std::move(d), kind));
-
-  json results = json::array();
+  std::vector<std::unique_ptr<way>> each;
+  for (auto& d : ways(o, out)) each.push_back(std::make_unique<way>(std::move(d), kind));
+  std::rotate(each.begin(), each.begin() + round % 3, each.end());
   long mark = 1000;
   for (const auto& b : backlogs(o)) {
     if (b.key == "a/10") continue;
     ++mark;
-    json result = {{"backlog", b.key}, {"what", b.what}, {"rows", b.rows}};
-    for (auto& w : all) write_backlog(w->servers.source(out), b, mark_id(out), mark);
-    for (auto& w : all) {
+    for (auto& w : each) write_backlog(w->servers.source(out), b, mark_id(out), mark);
+    for (auto& w : each) {
       const double seconds = w->hub.drain(w->servers.target(out), mark_id(out), mark, "(" + b.key + "), " + w->what + ",");
       const usage used = w->hub.used();
       w->hub.settle();
       w->hub.stop();
-      const bool equal = require(w->servers.equal(), "(" + b.key + "), " + w->what + ", ends unequal");
-      result["ways"][w->key] = {{"seconds", seconds}, {"rows_per_s", static_cast<double>(b.rows) / seconds}, {"cpu_s", used.cpu_s},
-                                {"peak_rss_mb", static_cast<double>(used.rss_kb) / 1024}, {"equal", equal}};
+      require(w->servers.equal(), "(" + b.key + "), " + w->what + ", ends unequal");
+      all[b.key][w->key].push_back({{"seconds", seconds}, {"cpu_s", used.cpu_s}, {"peak_rss_mb", static_cast<double>(used.rss_kb) / 1024}});
     }
-    std::rotate(all.begin(), all.begin() + 1, all.end());  // nobody is always the first
+    std::rotate(each.begin(), each.begin() + 1, each.end());  // nobody is always the first
+  }
+}
+
+json without_conflicts(const options& o, const std::string& kind, bool out) {
+  measured all;
+  for (int round = 0; round < o.rounds; ++round) drain_each_way(o, kind, out, round, all);
+  json results = json::array();
+  for (const auto& b : backlogs(o)) {
+    if (b.key == "a/10") continue;
+    json result = {{"backlog", b.key}, {"what", b.what}, {"rows", b.rows}};
+    for (const auto& [key, rounds] : all[b.key]) {
+      std::vector<double> seconds;
+      for (const json& r : rounds) seconds.push_back(r["seconds"]);
+      result["ways"][key] = {{"rows_per_s", static_cast<double>(b.rows) / median(seconds)}, {"rounds", rounds}};
+    }
     const auto rate = [&](const char* key) { return result["ways"][key]["rows_per_s"].get<double>(); };
     result["ratio_to_home"] = rate("latest") / rate("home");
     result["ratio_to_one_way"] = rate("latest") / rate("one_way");
@@ -143,8 +158,7 @@ json a_tenth_in_conflict(const options& o, const std::string& kind, bool out) {
 
   std::map<std::string, std::vector<double>> seconds, settled;
   json result = {{"rows", b.rows}, {"rounds", json::array()}};
-  const int rounds = o.quick ? 1 : 3;
-  for (int round = 0; round < rounds; ++round) {
+  for (int round = 0; round < o.rounds; ++round) {
     json of_round;
     for (std::size_t i = 0; i < std::size(variants); ++i) {
       const std::string variant = variants[(i + static_cast<std::size_t>(round)) % std::size(variants)];
@@ -166,6 +180,7 @@ json a_tenth_in_conflict(const options& o, const std::string& kind, bool out) {
              rate("apart"), rate("alone")));
   say(format("    %.2f of the rate without, %.2f of that with writes that do not meet; %s conflicts logged", result["ratio_to_alone"].get<double>(),
              result["ratio_to_apart"].get<double>(), result["rounds"].back()["conflict"]["logged"].dump().c_str()));
+  say("    who won: " + result["rounds"].back()["conflict"]["won"].dump());
   return result;
 }
 

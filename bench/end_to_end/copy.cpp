@@ -46,7 +46,6 @@ double by_pgloader(server_pair& servers) {
   return seconds_of("pgloader", "pgloader --root-dir " + folder.path() + " " + folder.file("load"));
 }
 
-// nullopt: it is not there, or does not speak this spoke's protocol; `why` says which.
 std::optional<std::string> why_no_pgloader(const std::string& kind, bool out) {
   if (out) return "it writes to PostgreSQL only";
   if (kind != "mariadb") return "it can't log in to MySQL 9";

@@ -2,7 +2,8 @@
 // first copy. bench/run starts it; what is measured and how is in bench/README.md.
 //
 //   end_to_end [--conflicts] [--copy] [--quick] [--spoke mariadb|mysql]... [--backlog a|b|c|d]... [--direction out|back]...
-//              [--no-latency] [--tcp] [--native-only] [--json FILE]
+//              [--rounds N] [--no-latency] [--tcp] [--native-only] [--json FILE]
+#include <algorithm>
 #include <thread>
 
 #include "end_to_end/parts.hpp"
@@ -25,6 +26,7 @@ int main(int argc, char** argv) try {
     else if (a == "--no-latency") o.latency = false;
     else if (a == "--native-only") o.native_only = true;
     else if (a == "--spoke") o.spokes.insert(value());
+    else if (a == "--rounds") o.rounds = std::max(1, std::stoi(value()));
     else if (a == "--backlog") o.backlogs.insert(value());
     else if (a == "--direction") o.directions.insert(value());
     else if (a == "--json") o.json_file = value();
