@@ -1,5 +1,5 @@
 // The first copy of a table, beside what its clients and pgloader do, and the proof of it beside plain reading.
-#include <sstream>
+#include <algorithm>
 #include <thread>
 
 #include "end_to_end/duet_link.hpp"
@@ -52,10 +52,12 @@ double by_pgloader(server_pair& servers, const std::string& expected) {
 
 // The line of its output that says why it has failed.
 std::string why_failed(const std::string& output) {
-  std::istringstream lines(output);
-  for (std::string line; std::getline(lines, line);)
-    for (const char* word : {"rror", "ailed"})
-      if (line.find(word) != std::string::npos) return "failed: " + line.substr(0, 120);
+  for (const char* word : {" ERROR ", "Failed", "rror"}) {
+    const auto at = output.find(word);
+    if (at == std::string::npos) continue;
+    const auto first = output.rfind('\n', at) + 1;  // npos + 1 is 0
+    return "failed: " + output.substr(first, std::min<std::size_t>(output.find('\n', at) - first, 160));
+  }
   return "failed";
 }
 
