@@ -2,6 +2,8 @@
 // `duet status` are made from it.
 #pragma once
 
+#include <array>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -11,6 +13,16 @@
 #include "duet/schema.hpp"
 
 namespace duet {
+
+// How long something took, many times.
+struct durations {
+  static constexpr std::array<std::int64_t, 12> bounds_us = {100, 200, 500, 1'000, 2'000, 5'000, 10'000, 20'000, 50'000, 100'000, 200'000, 1'000'000};
+  std::array<std::uint64_t, bounds_us.size() + 1> counts{};  // by the first bound that is not passed; the last one: beyond all
+  std::uint64_t sum_ns = 0;
+
+  void add(std::chrono::nanoseconds);
+  durations& operator+=(const durations&);
+};
 
 // Rows of mapped tables since the hub started. At each commit of the lane's applier:
 //   read = applied + unchanged + echoes + filtered + held_back + conflicts_lost + held + deletes_ignored + in flight
@@ -30,6 +42,7 @@ struct lane_counters {
   std::uint64_t source_transactions = 0, target_transactions = 0, heartbeats = 0;
   std::uint64_t retries = 0;         // target transactions tried again
   std::uint64_t catch_ups = 0;       // waits for the log under a row lock
+  durations decisions;               // from the lock on the row to its outcome's being written, not yet committed; refreshes left out
 
   lane_counters& operator+=(const lane_counters&);
 };

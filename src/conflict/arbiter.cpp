@@ -102,7 +102,11 @@ class bench {
       if (meets(w, in)) last = std::max(last, moment_of(w.time_us, w.wrote, grain_us_));
     return last;
   }
-  verdict by_commit_time(field_set in) const { return last_met(in) < now_ ? verdict::spoke : verdict::home; }
+  // The spoke's own earlier write, which has won before, is not later than this one, whatever its second.
+  verdict by_commit_time(field_set in) const {
+    const moment last = last_met(in);
+    return last.wrote == side::spoke || last < now_ ? verdict::spoke : verdict::home;
+  }
   verdict latest(field_set in) const {
     if (policy_.latest_by && current_.found && change_.after) {
       const std::uint16_t c = *policy_.latest_by;

@@ -47,6 +47,21 @@ class families {
     add_per_lane([&](const lane_status& lane) { return lane.rows.*field; });
   }
 
+  void histogram_per_lane(const char* name, const char* help, durations lane_counters::*field) {
+    open(name, help, MetricType::Histogram);
+    add_per_lane([](const lane_status&) { return 0; });
+    auto metric = all_.back().metric.begin();
+    for (const lane_status* lane : {&hub_.home_to_spoke, &hub_.spoke_to_home}) {
+      const durations& d = lane->rows.*field;
+      auto& to = (metric++)->histogram;
+      for (std::size_t i = 0; i < d.counts.size(); ++i) {
+        to.sample_count += d.counts[i];
+        if (i < d.bounds_us.size()) to.bucket.push_back({to.sample_count, static_cast<double>(d.bounds_us[i]) / 1e6});
+      }
+      to.sample_sum = static_cast<double>(d.sum_ns) / 1e9;
+    }
+  }
+
   std::string text() const { return prometheus::TextSerializer().Serialize(all_); }
 
  private:
@@ -120,6 +135,9 @@ std::string encode_metrics(const hub_status& hub) {
   f.counter_per_lane("duet_heartbeats_total", "Transactions that carried nothing but the control row.", &lane_counters::heartbeats);
   f.counter_per_lane("duet_retries_total", "Target transactions that were tried again.", &lane_counters::retries);
   f.counter_per_lane("duet_catch_ups_total", "Waits for the log under a row lock.", &lane_counters::catch_ups);
+
+  f.histogram_per_lane("duet_decision_seconds", "One decision about a row that was not as expected or met a local write: from its lock to its outcome.",
+                       &lane_counters::decisions);
 
   f.open("duet_lag_seconds", "Age of the oldest transaction that is read and not applied; 0: nothing waits.", MetricType::Gauge);
   f.add_per_lane([](const lane_status& lane) { return static_cast<double>(lane.lag_ms) / 1000; });

@@ -12,6 +12,7 @@
 namespace duet::pipeline {
 
 using namespace std::chrono_literals;
+using clock = std::chrono::steady_clock;
 
 namespace {
 
@@ -39,6 +40,21 @@ std::vector<std::uint16_t> present_columns(const table_pair& table, row_view row
   return all;
 }
 
+// Notes how long a decision took when it goes: its own time, and what it shares with the other rows of its run.
+class decision_timer {
+ public:
+  decision_timer(durations* to, clock::duration shared) : to_(to), began_(clock::now() - shared) {}
+  ~decision_timer() {
+    if (to_) to_->add(clock::now() - began_);
+  }
+  decision_timer(const decision_timer&) = delete;
+  decision_timer& operator=(const decision_timer&) = delete;
+
+ private:
+  durations* to_;
+  clock::time_point began_;
+};
+
 }  // namespace
 
 void applier::catch_up() {
@@ -50,6 +66,7 @@ void applier::catch_up() {
 
 void applier::decide(const run& shape, const std::vector<const planned_row*>& rows) {
   const table_pair& table = *shape.table;
+  const auto began = clock::now();
   for (const planned_row* r : rows)
     for (const std::uint64_t token : {r->token_before, r->token}) audit_.not_compared(table, token);
   // Locked first, then the log is read up to now: only so do the index and the row tell the same story.
@@ -61,9 +78,11 @@ void applier::decide(const run& shape, const std::vector<const planned_row*>& ro
   const std::vector<owned_row> locked = target_.lock_rows(table, keys);
   assert(locked.size() == keys.size());
   if (table.direction == flow::both) catch_up();
+  const auto shared = clock::now() - began;
 
   std::size_t next_moved = moved_from;
   for (std::size_t i = 0; i < rows.size(); ++i) {
+    const decision_timer timer(shape.op == operation::refresh ? nullptr : &attempt_.decisions, shared);
     const planned_row& row = *rows[i];
     const bool moved = row.token != row.token_before;
     owned_row at_before = locked[i], at_after = moved ? locked[next_moved++] : at_before;

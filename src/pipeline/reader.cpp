@@ -40,7 +40,9 @@ bool reader::read_some(std::chrono::milliseconds wait) {
   const bool came = source_.read(writer_, unflushed_ ? 1ms : wait);
   unflushed_ |= came;
   // A busy applier gets full blocks, an idle one gets what there is.
-  const bool awaited = local_writes_.wanted() > local_writes_.read_up_to();
+  // Who waits for this log to be read wants all of it up to there: until then full blocks are as good.
+  const log_position wanted = local_writes_.wanted();
+  const bool awaited = wanted > local_writes_.read_up_to() && (!came || source_.read_up_to() >= wanted);
   if (unflushed_ && (awaited || ring_.queued() < 4)) {
     writer_.flush();
     unflushed_ = false;

@@ -143,6 +143,10 @@ void target::session::prepare_fixed_statements() {
           "WITH moved AS (UPDATE duet.control SET epoch = $5, position = $6, floor = $7, counter = $8, fingerprint = $9"
           " WHERE link = $1 AND epoch = $2 AND position = $3 AND counter = $4 RETURNING 1)"
           " SELECT 1 / pg_catalog.count(*) FROM moved");
+  prepare("conflict",
+          "INSERT INTO duet.conflict_log (link, table_name, key, type, home_row, spoke_row, home_position, spoke_position,"
+          " home_time, spoke_time, rule, winner, result, base_row, result_row, decided_by,"
+          " clock_offset_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)");
   collect();
 }
 
@@ -639,11 +643,7 @@ void target::session::log_conflict(const conflict_entry& e) {
                                   {result_row, false, result_row.empty()},
                                   text(e.decided_by),
                                   {offset.as_parameter().bytes, true, !e.clock_offset_us}};
-  pipeline_->send_sql(
-      "INSERT INTO duet.conflict_log (link, table_name, key, type, home_row, spoke_row, home_position, spoke_position,"
-      " home_time, spoke_time, rule, winner, result, base_row, result_row, decided_by,"
-      " clock_offset_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
-      parameters, tag::other, 0, "writing duet.conflict_log");  // its answer comes with the next one that is waited for
+  pipeline_->send("conflict", parameters, tag::other, 0, "writing duet.conflict_log");  // its answer comes with the next one that is waited for
 }
 
 void target::session::hold(const held_entry& e) {

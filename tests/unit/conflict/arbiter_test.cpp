@@ -106,6 +106,16 @@ TEST(arbiter, compares_commit_times_and_gives_a_tie_to_home) {
   EXPECT_EQ(m.update(base, changed).winner, "home") << "both are in one tick of the coarser clock";
 }
 
+TEST(arbiter, lets_the_spokes_next_write_follow_its_own_that_has_won_in_the_same_tick) {
+  meeting_of m{.table = table_with(conflict_rule::latest)};
+  m.met = {{0b001, home_time, side::home}, {0b001, after_home, side::spoke}};
+  m.grain_us = 1000;
+  m.time_us = after_home + 3;
+  EXPECT_EQ(m.update(base, {"1", "spoke again", "here", "7"}).winner, "spoke");
+  m.met.push_back({0b001, after_home, side::home});
+  EXPECT_EQ(m.update(base, {"1", "spoke again", "here", "7"}).winner, "home");
+}
+
 TEST(arbiter, compares_a_column_where_one_is_named) {
   meeting_of m{.table = table_with(conflict_rule::latest)};
   m.table.policy.latest_by = 3;

@@ -151,6 +151,28 @@ TEST(metrics, add_up_to_the_rows_that_were_read) {
   EXPECT_EQ(sum, 95);  // the 5 missing ones are in flight
 }
 
+TEST(metrics, tell_how_long_decisions_take) {
+  using namespace std::chrono_literals;
+  hub_status s = busy_hub();
+  durations first, rest;
+  for (const auto took : {std::chrono::nanoseconds(100us), std::chrono::nanoseconds(100'001ns), std::chrono::nanoseconds(9ms)}) first.add(took);
+  rest.add(2min);
+  lane_counters more;
+  more.decisions = rest;
+  s.spoke_to_home.rows.decisions = first;
+  s.spoke_to_home.rows += more;
+  const std::string text = encode_metrics(s), lane = "{link=\"shop\",lane=\"spoke_to_home\"";
+  EXPECT_THAT(text, HasSubstr("# TYPE duet_decision_seconds histogram"));
+  EXPECT_THAT(text, HasSubstr("duet_decision_seconds_bucket" + lane + ",le=\"0.0001\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("duet_decision_seconds_bucket" + lane + ",le=\"0.0002\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("duet_decision_seconds_bucket" + lane + ",le=\"0.01\"} 3\n"));
+  EXPECT_THAT(text, HasSubstr("duet_decision_seconds_bucket" + lane + ",le=\"1\"} 3\n"));
+  EXPECT_THAT(text, HasSubstr("duet_decision_seconds_bucket" + lane + ",le=\"+Inf\"} 4\n"));
+  EXPECT_THAT(text, HasSubstr("duet_decision_seconds_count" + lane + "} 4\n"));
+  EXPECT_THAT(text, HasSubstr("duet_decision_seconds_sum" + lane + "} 120.009200001\n"));
+  EXPECT_THAT(text, HasSubstr("duet_decision_seconds_count{link=\"shop\",lane=\"home_to_spoke\"} 0\n"));
+}
+
 TEST(metrics, escape_a_hostile_link_name) {
   hub_status s = busy_hub();
   s.link = "a\"} 1\nduet_up 7\\";
