@@ -3,8 +3,6 @@
 
 namespace duet::testing {
 
-using ::testing::HasSubstr;
-
 TEST_P(scenario, s27_unique_values_swapped_among_many_changes_of_one_batch_arrive) {
   given("INSERT INTO unique_one SELECT i, i, 'old' FROM generate_series(2700, 2799) i");
   const auto change = [&](sql_session& s, int first) {  // 50 rows, the first two of them swapped in the middle; and one by one

@@ -3,8 +3,6 @@
 
 namespace duet::testing {
 
-using ::testing::HasSubstr;
-
 TEST_P(scenario, s21_a_thousand_random_decisions_over_kills_are_each_made_once_and_what_the_log_says_stands) {
   given("INSERT INTO judged SELECT i, 0, 'old' FROM generate_series(1, 1000) i");
   const auto decided = [&] { return std::stoi(*at_home("SELECT count(*) FROM duet.conflict_log WHERE link = '" + link_->link_ + "' AND table_name = 'public.judged'").at(0).at(0)); };

@@ -107,7 +107,7 @@ TEST_P(scenario, s07_a_value_changed_back_that_the_hub_has_not_read_stands_all_t
   nlohmann::json read;
   ASSERT_TRUE(eventually([&] {  // it stands still
     const auto now = lane("spoke_to_home")["read"];
-    return std::exchange(read, now) == now && lane("spoke_to_home")["ring_bytes"] > 500'000;
+    return std::exchange(read, now) == now && lane("spoke_to_home")["ring_bytes"] > 800'000;
   }, 20s)) << lane("spoke_to_home").dump();
   hub().signal(SIGSTOP);
   at_home("UPDATE merged SET f = 'z' WHERE id = 701");

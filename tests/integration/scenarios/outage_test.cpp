@@ -13,7 +13,10 @@ TEST_P(scenario, s44_an_outage_of_the_spoke_costs_no_memory_and_what_met_before_
       if (line.starts_with("VmHWM:")) return std::stol(line.substr(6));
     throw std::runtime_error("the system does not tell how much memory the hub has");
   };
-  const long before = peak_kb();
+  std::ofstream("/proc/" + std::to_string(hub().pid()) + "/clear_refs") << "5";  // its peak so far is forgotten
+  [[maybe_unused]] const long before = peak_kb();
+  const auto restarts = [&] { return link_->status()["hub"]["restarts"].get<int>(); };
+  const int restarts_before = restarts();
   link_->to_spoke.freeze(true);
   at_spoke("UPDATE merged SET f = 'spoke' WHERE id BETWEEN 4401 AND 4405");
   let_time_pass();
@@ -38,8 +41,10 @@ TEST_P(scenario, s44_an_outage_of_the_spoke_costs_no_memory_and_what_met_before_
     EXPECT_EQ(log_of("merged", id), (sql_rows{{"update_origin_differs", "latest", "home", "home's row stands and was sent to the spoke again"}}));
     EXPECT_EQ(log_of("merged", id, "home_row ->> 'f', spoke_row ->> 'f', result_row ->> 'f'"), (sql_rows{{"home", "spoke", "home"}}));
   }
+#ifndef __SANITIZE_ADDRESS__  // which keeps what was freed
   EXPECT_LT(peak_kb() - before, 30'000) << "of the " << transactions * rows / 1000 << " MB that home wrote";
-  EXPECT_EQ(link_->status()["hub"]["restarts"], 0) << hub().output();
+#endif
+  EXPECT_EQ(restarts(), restarts_before) << hub().output();
   at_home("DELETE FROM kv WHERE id >= 440000");
   settle();
   expect_clean("merged");

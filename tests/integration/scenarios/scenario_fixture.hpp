@@ -2,6 +2,8 @@
 // scenario takes keys of its own. README.md in this folder lists them.
 #pragma once
 
+#include <functional>
+
 #include "integration/sync/sync_fixture.hpp"
 #include "support/faulty_proxy.hpp"
 
