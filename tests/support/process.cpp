@@ -62,8 +62,25 @@ bool child_process::reap(bool block) {
 
 bool child_process::running() { return !reap(false); }
 
+namespace {
+
+// One thread takes the signal and then stops the others: on a busy machine they run on for some milliseconds.
+bool all_threads_stand_still(pid_t pid) {
+  std::error_code gone;
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task", gone)) {
+    const std::string stat = read_file(thread.path().string() + "/stat");  // id (name) state ...
+    const auto state = stat.rfind(')') + 2;
+    if (state < stat.size() && stat[state] != 'T' && stat[state] != 'Z') return false;
+  }
+  return true;
+}
+
+}  // namespace
+
 void child_process::signal(int number) const {
-  if (!status_) ::kill(pid_, number);
+  if (status_) return;
+  ::kill(pid_, number);
+  if (number == SIGSTOP) eventually([&] { return all_threads_stand_still(pid_); });
 }
 
 void child_process::kill9() {

@@ -23,7 +23,7 @@ class child_process {
 
   pid_t pid() const { return pid_; }
   bool running();
-  void signal(int number) const;   // nothing if it has ended
+  void signal(int number) const;   // nothing if it has ended; SIGSTOP: returns when all its threads stand still
   void kill9();                    // SIGKILL, and waits for its end
   // Exit code, or 128 + signal; nothing if it is still running after `limit`.
   std::optional<int> wait(std::chrono::milliseconds limit);
