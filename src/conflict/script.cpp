@@ -385,9 +385,25 @@ void set_row(lua_State* l, const char* name, const table_pair& t, bool found, co
 
 const char* word(operation op) { return op == operation::insert ? "insert" : op == operation::remove ? "delete" : "update"; }
 
+// math.random, by the row and the times: else all decisions of a second would throw the same dice, and a decision that is taken
+// again after a crash might end otherwise.
+void seed_dice(lua_State* l, const question& q) {
+  const row_view key = q.change.before ? q.change.before : q.change.after;
+  std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
+  for (const std::uint16_t k : q.table.key)
+    for (const char c : key[k].present() ? key[k].text() : std::string_view()) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  if (lua_getglobal(l, LUA_MATHLIBNAME) == LUA_TTABLE && lua_getfield(l, -1, "randomseed") == LUA_TFUNCTION) {
+    lua_pushinteger(l, static_cast<lua_Integer>(hash));
+    lua_pushinteger(l, static_cast<lua_Integer>(static_cast<std::uint64_t>(q.home_time_us) * 31 + static_cast<std::uint64_t>(q.change.time_us)));
+    lua_call(l, 2, 0);
+  }
+  lua_settop(l, 1);
+}
+
 int session::ask_step(const question& q) {
   lua_State* l = state_;
   const table_pair& t = q.table;
+  seed_dice(l, q);
   const std::size_t allowed = std::exchange(allowed_, SIZE_MAX);  // rows may be as large as they are
   lua_getglobal(l, "resolve");
   lua_createtable(l, 0, 9);

@@ -150,7 +150,7 @@ void world::start() {
         };
       });
       for (pipeline::lane* l : {&lanes_->home_to_spoke, &lanes_->spoke_to_home}) {
-        l->reading->copy(l->first_copy.get(), 0ms);
+        l->reading->copy(nullptr);  // later: it reads ahead
         l->reading->start();
       }
       // Both logs must be known before either lane goes on: the transaction that was applied last comes first.
@@ -161,6 +161,7 @@ void world::start() {
           l->reading->step(0ms);
           l->applying->step(0ms);
         }
+        l->reading->copy(l->first_copy.get(), 0ms);
       }
       return;
     } catch (const failure& f) {

@@ -82,7 +82,6 @@ TEST_P(scenario, s06_a_value_that_the_spoke_changed_and_changed_back_stands_agai
     at_home("UPDATE merged SET f = 'z' WHERE id = 601");
     let_time_pass();
     at_spoke("UPDATE merged SET f = 'y' WHERE id = 601");
-    let_time_pass();
     at_spoke("UPDATE merged SET f = 'x' WHERE id = 601");
   });
   expect_both("SELECT f, g FROM merged WHERE id = 601", {{"x", "old"}});

@@ -56,6 +56,7 @@ TEST_P(scenario, s35_what_a_trigger_adds_to_duets_write_stays_there_is_found_and
   EXPECT_EQ(at_home("SELECT f, g FROM stamped_there WHERE id = 3501"), (sql_rows{{"home", "old"}}));
   EXPECT_EQ(at_spoke("SELECT f, g FROM stamped_there WHERE id = 3501"), (sql_rows{{"home", "stamped with home"}}));
   EXPECT_EQ(log_of("stamped_there"), sql_rows{});
+  EXPECT_THAT(answer({"status"})["hub"]["echo_audit"]["differences"].dump(), HasSubstr(R"({"at":"spoke","column":"g","rows":1,"table":"public.stamped_there"})"));
   const auto found = answer({"verify", "--table", "public.stamped_there"});
   EXPECT_EQ(found["exit_code"], 1) << found;
   EXPECT_EQ(found["tables"][0]["differences"], (nlohmann::json{{{"columns", {"g"}}, {"key", {{"id", "3501"}}}, {"kind", "different"}, {"why", ""}}})) << found;

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 namespace duet::conflict {
 namespace {
 
@@ -112,6 +114,18 @@ TEST(script, is_told_both_rows_the_base_times_and_what_happened) {
   EXPECT_EQ(a.told("type(c.home.stock) .. ' ' .. math.type(c.spoke.stock)"), holds("string integer")) << "as it fits";
   a.spoke[1] = "absent";
   EXPECT_EQ(a.told("c.spoke.name"), holds("nil"));
+}
+
+TEST(script, throws_dice_that_depend_on_the_row_and_are_the_same_again) {
+  std::set<std::string> thrown;
+  for (int id = 0; id < 40; ++id) {
+    asked a;
+    (a.base[0] = a.home[0]) = a.spoke[0] = std::to_string(id);
+    const std::string once = a.told("math.random(1000)");
+    EXPECT_EQ(a.told("math.random(1000)"), once);
+    thrown.insert(once);
+  }
+  EXPECT_GT(thrown.size(), 25u);
 }
 
 TEST(script, is_told_nil_where_there_is_no_row) {
