@@ -472,6 +472,7 @@ void applier::undo_attempt() {
   open_ = streamed_ = last_chance_ = gives_up_ = false;
   undo_to({});
   kept_.clear();
+  decided_.rows.clear();
 }
 
 void applier::undo_to(const undo_point& p) {

@@ -186,6 +186,8 @@ class applier {
   cell* key_cells(const put_back&);
   void write_one(const table_pair&, operation, row_view before, row_view after, const std::vector<std::uint16_t>& columns);
   void write_some(const planned_row&, const table_pair&, std::vector<std::uint16_t> columns, std::vector<std::uint16_t> deltas);
+  void write_decided();
+  void mark(const table_pair&, row_view key, const std::string& column, std::optional<std::int64_t> time_us);
   planned_row with_values(const planned_row&, const table_pair&, const std::vector<conflict::new_value>&);
   owned_row left_by_script(const planned_row&, const table_pair&, const std::vector<conflict::new_value>&);
   void write_by_force(const run&, const planned_row&, const owned_row& current, const owned_row& at_after);
@@ -282,6 +284,7 @@ class applier {
   std::vector<std::uint8_t> answers_;
   std::vector<std::uint32_t> unmatched_;
   run statement_;
+  run decided_{.table = nullptr, .op = operation::update};  // rows that are decided and not written yet
   std::vector<const planned_row*> sure_, doubtful_;
   std::vector<causality::write_index::entry> met_entries_;
   std::vector<conflict::met_write> met_;

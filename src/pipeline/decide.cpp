@@ -116,6 +116,7 @@ void applier::decide(const run& shape, const std::vector<const planned_row*>& ro
     }
   }
   if (std::exchange(gives_up_, false)) throw transactions_given_up{};
+  write_decided();
 }
 
 void applier::decide_row(const run& shape, const planned_row& row, const owned_row& at_before, const owned_row& at_after) {
@@ -143,6 +144,7 @@ void applier::decide_row(const run& shape, const planned_row& row, const owned_r
     else ++attempt_.conflicts_lost;
     if (!row.trespass || attempt_held_.size() != held_before) return;
     const row_view keys[] = {row.row.after};
+    write_decided();
     answer_trespass(row, *shape.table, target_.lock_rows(*shape.table, keys).front());
   } else if (before_stands != after_stands) {
     write_other_key(row, *shape.table, at_before, at_after, before_stands);
@@ -188,7 +190,7 @@ conflict::incoming incoming_of(const planned_row& row) {
 // come to the spoke between an earlier change and the delete, and found nothing to write: the row goes there once more.
 void applier::keep_deleted(const planned_row& row, const table_pair& table, const owned_row& current) {
   const delete_rule_of_side& rule = table.deletes_of(from_);
-  if (rule.does == delete_action::archive) target_.mark(table, row.row.before, rule.archived_at, row.from->commit_time_us);
+  if (rule.does == delete_action::archive) mark(table, row.row.before, rule.archived_at, row.from->commit_time_us);
   ++(rule.does == delete_action::archive ? attempt_.applied : attempt_.deletes_ignored);
   decision_tag tag;  // home's row stands
   for (const conflict::met_write& w : met_) {
@@ -214,10 +216,15 @@ void applier::bring_back(const planned_row& row, const table_pair& table) {
   if (row.token != row.token_before) refresh_later(table, r.before, row.token_before, tag);
 }
 
+void applier::mark(const table_pair& table, row_view key, const std::string& column, std::optional<std::int64_t> time_us) {
+  write_decided();
+  target_.mark(table, key, column, time_us);
+}
+
 // The row is on both sides again.
 void applier::clear_mark(const table_pair& table, row_view key) {
   const delete_rule_of_side& rule = table.deletes_of(from_);
-  if (rule.does == delete_action::archive && rule.cleared) target_.mark(table, key, rule.archived_at, std::nullopt);
+  if (rule.does == delete_action::archive && rule.cleared) mark(table, key, rule.archived_at, std::nullopt);
 }
 
 void applier::decide_at_home(const run& shape, const planned_row& row, const owned_row& at_before, const owned_row& at_after) {
@@ -339,6 +346,7 @@ planned_row applier::with_values(const planned_row& row, const table_pair& table
 // The row as home has stored it: a script's values come in any form that home takes. They must have one at the spoke, too.
 owned_row applier::left_by_script(const planned_row& row, const table_pair& table, const std::vector<conflict::new_value>& set) {
   const row_view key = row.row.before ? row.row.before : row.row.after;
+  write_decided();
   owned_row left = std::move(target_.lock_rows(table, std::span(&key, 1)).front());
   if (!left.found) throw not_written(table);
   std::vector<cell> in(table.columns.size()), out(table.columns.size());
@@ -404,20 +412,38 @@ void applier::decide_at_spoke(const run& shape, const planned_row& row, const ow
   else ++(s.nothing ? attempt_.held_back : attempt_.applied);
 }
 
-// Under the row's lock: these columns as the change has them, those by as much as it has changed them.
+// Under the row's lock: these columns as the change has them, those by as much as it has changed them. Written with the next
+// ones of their kind: a run has each key once.
 void applier::write_some(const planned_row& row, const table_pair& table, std::vector<std::uint16_t> columns, std::vector<std::uint16_t> deltas) {
   if (columns.empty() && deltas.empty()) return;
-  run one{.table = &table, .op = operation::update, .columns = std::move(columns), .deltas = std::move(deltas)};
+  if (decided_.table != &table || decided_.columns != columns || decided_.deltas != deltas) {
+    write_decided();
+    decided_.table = &table;
+    decided_.columns = std::move(columns);
+    decided_.deltas = std::move(deltas);
+  }
   run::row r = row.row;
   if (!r.before) r.before = r.after;  // an insert over a row that is there: the key is the same
-  one.rows.push_back(r);
+  decided_.rows.push_back(r);
+  if (careful_) write_decided();
+}
+
+void applier::write_decided() {
+  if (decided_.rows.empty()) return;
   unmatched_.clear();
-  target_.apply(one, insert_mode::checked, unmatched_);
-  if (!unmatched_.empty()) throw not_written(table);
+  try {
+    target_.apply(decided_, insert_mode::checked, unmatched_);
+  } catch (...) {
+    decided_.rows.clear();  // a savepoint takes them back
+    throw;
+  }
+  decided_.rows.clear();
+  if (!unmatched_.empty()) throw not_written(*decided_.table);
 }
 
 // A row that is there, or a new one.
 void applier::write_one(const table_pair& table, operation op, row_view before, row_view after, const std::vector<std::uint16_t>& columns) {
+  write_decided();
   if (!target_.force(table, op, before, after, columns)) throw not_written(table);
 }
 
@@ -541,6 +567,7 @@ void applier::write_other_key(const planned_row& row, const table_pair& table, c
     if (at_after.found) {
       if (at_before.found) write_one(table, operation::remove, r.before, nullptr, {});
       // Where the other side takes both keys for one, it was the same row.
+      write_decided();
       if (!target_.force(table, operation::update, r.after, r.after, all)) write_one(table, operation::insert, nullptr, r.after, all);
       const bool stayed = table.keeps_deleted(from_);
       log_drift(row, table, "insert_exists", at_after, stayed ? "written over the row that had stayed" : "written over the row that was there", stayed);
