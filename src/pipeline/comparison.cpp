@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <future>
 #include <nlohmann/json.hpp>
 
 #include "duet/failure.hpp"
@@ -33,8 +34,72 @@ bool same_value(const column& c, const cell& a, const cell& b) {
 }  // namespace
 
 comparison comparer::run() {
-  if (pass(side::home)) pass(side::spoke);
+  if (have_one_order()) side_by_side();
+  else if (pass(side::home)) pass(side::spoke);
   return std::move(found_);
+}
+
+bool comparer::have_one_order() const {
+  return std::all_of(table_.key.begin(), table_.key.end(), [&](std::uint16_t k) {
+    const column_pair& c = table_.columns[k];
+    return c.home.type.kind == value_kind::integer && c.spoke.type.kind == value_kind::integer;
+  });
+}
+
+std::strong_ordering comparer::compare_keys(const owned_row& a, const owned_row& b) const {
+  const auto number = [](const std::optional<std::string>& text) {
+    std::int64_t n = 0;
+    if (!text || std::from_chars(text->data(), text->data() + text->size(), n).ec != std::errc{}) throw failure(failure_kind::internal, "a key that is no number");
+    return n;
+  };
+  for (const std::uint16_t k : table_.key)
+    if (const auto order = number(a.values[k]) <=> number(b.values[k]); order != 0) return order;
+  return std::strong_ordering::equal;
+}
+
+void comparer::fill(front& f, side s) {
+  next_rows chunk = rows_of(s).read_rows(table_, f.cursor, chunk_rows, false);
+  f = {std::move(chunk.rows), 0, std::move(chunk.cursor), chunk.last};
+}
+
+void comparer::side_by_side() {
+  front home, spoke;
+  for (;;) {
+    const bool of_home = home.empty() && !home.last, of_spoke = spoke.empty() && !spoke.last;
+    if (!of_home && !of_spoke) return;
+    std::future<void> read;
+    if (of_home) read = std::async(std::launch::async, [&] { fill(home, side::home); });
+    if (of_spoke) fill(spoke, side::spoke);
+    if (of_home) read.get();
+    if (of_home) found_.rows_at_home += home.rows.size();
+    if (of_spoke) found_.rows_at_spoke += spoke.rows.size();
+    merge(home, spoke);
+    if (!look_(found_)) return;
+  }
+}
+
+// As far as both are known.
+void comparer::merge(front& home, front& spoke) {
+  arena_.clear();
+  std::vector<pair_of_rows> odd;
+  while (!(home.empty() && spoke.empty())) {
+    if ((home.empty() && !home.last) || (spoke.empty() && !spoke.last)) break;
+    const auto order = home.empty() ? std::strong_ordering::greater : spoke.empty() ? std::strong_ordering::less : compare_keys(home.rows[home.at], spoke.rows[spoke.at]);
+    if (order > 0) {
+      odd.push_back(pair_of(side::spoke, std::move(spoke.rows[spoke.at++])));
+      continue;
+    }
+    pair_of_rows p;
+    p.row[0] = std::move(home.rows[home.at++]);
+    if (order == 0) p.row[1] = std::move(spoke.rows[spoke.at++]);
+    if (order == 0 && equal(p)) {
+      ++found_.equal;
+      continue;
+    }
+    pair_of_rows& different = odd.emplace_back(pair_of(side::home, std::move(p.row[0])));
+    different.row[1] = std::move(p.row[1]);
+  }
+  if (!odd.empty()) settle(side::home, std::move(odd));
 }
 
 // Rows of one side in key order; with home all of the row is compared, with the spoke only whether home has one.
@@ -60,24 +125,27 @@ bool comparer::pass(side from) {
   return true;
 }
 
-void comparer::look_up(side from, next_rows& chunk, std::vector<pair_of_rows>& pairs) {
+comparer::pair_of_rows comparer::pair_of(side from, owned_row&& row) {
   const std::size_t n = table_.columns.size();
   const int here = static_cast<int>(from), there = 1 - here;
   cell* in = arena_.allocate_array<cell>(n);
   cell* out = arena_.allocate_array<cell>(n);
-  for (owned_row& row : chunk.rows) {
-    pair_of_rows& p = pairs.emplace_back();
-    p.key[0].resize(n);
-    p.key[1].resize(n);
-    std::fill_n(in, n, cell{});
-    for (const std::uint16_t k : table_.key) {
-      p.key[here][k] = row.values[k];
-      in[k] = cell_of(row.values[k]);
-    }
-    if (translate::convert_row(table_, from, in, out, arena_, p.problem))
-      for (const std::uint16_t k : table_.key) p.key[there][k] = std::string(out[k].text());
-    p.row[here] = std::move(row);
+  pair_of_rows p;
+  p.key[0].resize(n);
+  p.key[1].resize(n);
+  std::fill_n(in, n, cell{});
+  for (const std::uint16_t k : table_.key) {
+    p.key[here][k] = row.values[k];
+    in[k] = cell_of(row.values[k]);
   }
+  if (translate::convert_row(table_, from, in, out, arena_, p.problem))
+    for (const std::uint16_t k : table_.key) p.key[there][k] = std::string(out[k].text());
+  p.row[here] = std::move(row);
+  return p;
+}
+
+void comparer::look_up(side from, next_rows& chunk, std::vector<pair_of_rows>& pairs) {
+  for (owned_row& row : chunk.rows) pairs.push_back(pair_of(from, std::move(row)));
   read(other(from), pairs);
 }
 

@@ -1,8 +1,9 @@
-// Are both sides equal? Reads one side in key order and looks each row up on the other one, then the reverse for what only the
-// other one has. Without locks: what differs is looked at again when the lanes have passed the ends that the logs had, until
+// Are both sides equal? Where both have their keys in the same order, they are read side by side; else one side in key order, and
+// each row looked up on the other one, then the reverse for what only the other one has. Without locks: what differs is looked at again when the lanes have passed the ends that the logs had, until
 // it is equal, or stands as it was on both sides although nothing was under way.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -60,7 +61,20 @@ class comparer {
     owned_row row[2];
     std::string problem;                             // no form of the key on the other side
   };
+  struct front {                                     // of a side that is read
+    std::vector<owned_row> rows;
+    std::size_t at = 0;
+    std::string cursor;
+    bool last = false;
+    bool empty() const { return at == rows.size(); }
+  };
+  bool have_one_order() const;
+  void side_by_side();
+  void merge(front&, front&);
+  void fill(front&, side);
+  std::strong_ordering compare_keys(const owned_row&, const owned_row&) const;
   bool pass(side);
+  pair_of_rows pair_of(side from, owned_row&&);
   void look_up(side from, next_rows&, std::vector<pair_of_rows>&);
   void read(side at, std::vector<pair_of_rows>&);
   std::vector<std::string> differing(const pair_of_rows&, std::string& why) const;
