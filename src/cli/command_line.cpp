@@ -132,6 +132,7 @@ int run_command_line(int argc, const char* const* argv, std::string_view version
   verify_verb->add_option("--table", o.table, "only this table")->type_name("TABLE");
   verify_verb->add_option("--rate", o.rate, "compare at most so many rows a second")->type_name("ROWS")->check(CLI::Range(1, 1000000000));
   verify_verb->add_option("--limit", o.limit, "how many differences are listed (default: 50)")->type_name("N")->check(CLI::Range(1, 1000000));
+  verify_verb->add_flag("--csv", o.csv, "all differences as CSV: table, kind, key, columns, why");
   CLI::App* repair_verb = add("repair", "compares both sides, and lets the rows of one of them stand where they differ", repair);
   repair_verb->add_option("--truth", o.pick, "whose rows stand: home, spoke, latest (conflict.latest_by says), union (of rows that only one side has)")->type_name("WHOSE")->required()->check(CLI::IsMember({"home", "spoke", "latest", "union"}));
   repair_verb->add_option("--table", o.table, "only this table")->type_name("TABLE");

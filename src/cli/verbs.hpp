@@ -34,6 +34,7 @@ struct options {
   std::vector<std::string> set;         // column=value, or column: NULL
   bool remove = false, all = false;
   bool dry_run = false;                 // repair
+  bool csv = false;                     // verify
   bool create_missing = false;          // setup
   std::uint64_t rate = 0;               // verify: rows per second; 0: as fast as it goes
 };

@@ -180,12 +180,32 @@ compared compare_both(preflight& p, const options& o, const engines& e, console&
       if (!o.json && c.out_is_terminal && said != started) c.err << "\r\x1b[K" << std::flush;
       r.held = static_cast<std::uint64_t>(std::erase_if(r.found.differences, [&](const difference& d) { return held.contains({table, d.token}) || held_keys.contains({table, pipeline::same_json(d.key)}); }));
     }
-    if (!o.json) c.out << to_text(r, o.limit) << std::flush;
+    if (!o.json && !o.csv) c.out << to_text(r, o.limit) << std::flush;
   }
   if (!known) throw failure(failure_kind::config_file, "no synced table is called " + observe::printable(o.table), "", "`duet check` lists the tables");
   all.hub_runs = lanes.hub_is_there();
   return all;
 }
+
+namespace {
+
+// As RFC 4180 has it: quoted, quotes doubled.
+std::string csv_field(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"') out += c;
+    out += c;
+  }
+  return out + '"';
+}
+
+std::string csv_line(const std::string& table, const difference& d) {
+  std::string columns;
+  for (const std::string& c : d.columns) columns += (columns.empty() ? "" : ", ") + c;
+  return csv_field(table) + ',' + std::string(name(d.is)) + ',' + csv_field(d.key) + ',' + csv_field(columns) + ',' + csv_field(d.why) + "\r\n";
+}
+
+}  // namespace
 
 int verify(const options& o, const engines& e, console& c) {
   preflight p(o.config_file, e);
@@ -197,6 +217,16 @@ int verify(const options& o, const engines& e, console& c) {
     nlohmann::json tables = nlohmann::json::array();
     for (const table_result& r : all.tables) tables.push_back(to_json(r, o.limit));
     return answer(c, "verify", code, {{"link", p.cfg.link}, {"equal", code == exit_fine}, {"hub_runs", all.hub_runs}, {"tables", std::move(tables)}});
+  }
+  if (o.csv) {
+    c.out << "table,kind,key,columns,why\r\n";
+    for (const table_result& r : all.tables)
+      for (const difference& d : r.found.differences) c.out << csv_line(r.table, d);
+    c.out << std::flush;
+    for (const table_result& r : all.tables)
+      if (!r.skipped.empty() || r.found.changing) c.err << observe::printable(r.table) << " could not be compared in full\n";
+    if (!all.hub_runs) c.err << "no hub runs, so nobody can say what was under way\n";
+    return code;
   }
   std::uint64_t equal = 0, waiting = 0;
   for (const table_result& r : all.tables) equal += r.found.equal, waiting += r.held;

@@ -191,6 +191,11 @@ TEST_P(verify, reads_tables_with_numbers_for_keys_side_by_side) {
   EXPECT_EQ(a.code, 1);
   EXPECT_EQ(a.of("public.grid")["different"], 101 + 3 + 3) << a.said.dump(1).substr(0, 3000);
   EXPECT_EQ(a.of("public.grid")["equal"], 7000 - 101 - 3);
+  const auto csv = run({DUET_BINARY, "verify", "--table", "grid", "--csv", "--limit", "1", "-c", config_file()}, 120s);
+  EXPECT_EQ(csv.exit_code, 1);
+  EXPECT_EQ(std::count(csv.output.begin(), csv.output.end(), '\n'), 1 + 107) << csv.output.substr(0, 500);
+  EXPECT_THAT(csv.output, ::testing::StartsWith("table,kind,key,columns,why\r\n"));
+  EXPECT_THAT(csv.output, HasSubstr("\"public.grid\",different,\"{\"\"a\"\":\"\"0\"\",\"\"b\"\":\"\"49\"\"}\",\"v\",\"\"\r\n"));
 }
 
 // Two filled sides are brought together, each difference by a rule.
