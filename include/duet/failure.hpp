@@ -12,6 +12,7 @@ enum class failure_kind : std::uint8_t {
   // usable again after a reconnect; the link restarts with back-off
   connection_lost,    // includes a commit in doubt: see `in_doubt`
   cannot_connect,     // exit code 3 from verbs other than run
+  read_again,         // a transaction larger than a batch is to be given up whole: it is read once more
   decided_by_hand,    // a person has decided about held keys beside this hub: it starts anew from what the databases say
   // the transaction is rolled back by us or the server, the connection is good: retry at once
   deadlock,           // 1213, 1205, 40P01, 40001, 55P03

@@ -71,6 +71,7 @@ constexpr failure_row failures[] = {
     {failure_kind::connection_lost, "connection_lost", reaction::retry, 3, "Nothing to do: Duet connects again with growing pauses."},
     {failure_kind::cannot_connect, "cannot_connect", reaction::retry, 3,
      "Check that the server runs and that host, port, user, password and TLS in the configuration are right."},
+    {failure_kind::read_again, "read_again", reaction::retry, 3, "Nothing to do: Duet goes on with it."},
     {failure_kind::decided_by_hand, "decided_by_hand", reaction::retry, 3, "Nothing to do: Duet goes on with what was decided."},
     {failure_kind::deadlock, "deadlock", reaction::retry, 3, "Nothing to do: the transaction is tried again."},
     {failure_kind::row_refused, "row_refused", reaction::hold, 4, "`duet held` lists it with its reason; `duet held resolve` decides."},

@@ -455,7 +455,7 @@ void applier::write_batch(bool whole) {
       const bool again_from_memory = !streamed_;
       give_up_what_depends();
       undo_attempt();
-      if (!again_from_memory) throw failure(failure_kind::connection_lost, "a large transaction that is given up as a whole is read again");
+      if (!again_from_memory) throw failure(failure_kind::read_again, "a large transaction that is given up as a whole is read again");
       --attempt;
     }
     add_retry();
@@ -672,8 +672,8 @@ bool applier::is_deferred(const planned_row& row) const {
   });
 }
 
-// A log may have a parent's delete before the deletes of its children, which follow from it: what was refused for its children
-// is tried again behind them, at the transaction's end, with all that came later of its key.
+// A log may have a parent's delete before the deletes of its children, which follow from it, or what a change of its key does to
+// them before that: what was refused for its children or its parent is tried again behind them, at the transaction's end, with all that came later of its key.
 void applier::write_deferred() {
   const std::vector<deferred_row> rows = std::move(deferred_);
   deferred_.clear();
@@ -784,7 +784,7 @@ void applier::write_carefully(const run& shape, std::span<const planned_row* con
     undo_to(before);
     if (rows.size() == 1 && rows[0]->token != rows[0]->token_before) {
       doubtful.push_back(rows[0]);  // its new key may be taken by a local write that has not been read yet
-    } else if (rows.size() == 1 && shape.op == operation::remove && is_foreign_key(f) && !last_chance_) {
+    } else if (rows.size() == 1 && shape.op != operation::insert && is_foreign_key(f) && !last_chance_) {
       deferred_.push_back({&shape, rows[0]});
     } else if (rows.size() == 1) {
       hold({rows[0]->change, rows[0]->from, f.what(), f.server_code});

@@ -243,7 +243,7 @@ void applier::decide_at_home(const run& shape, const planned_row& row, const own
   if (d.met == 0) return write_by_force(shape, row, at_before, at_after);
 
   using action = conflict::decision::action;
-  if (table.policy.whole_transactions && d.recorded && d.does != action::hold) {  // home's row stands
+  if (table.policy.whole_transactions && d.recorded && d.does != action::hold && !row.from->copied) {  // home's row stands
     gives_up_ = true;
     link_.given_up.insert(row.from->position.value);
     return;
@@ -296,9 +296,11 @@ bool applier::is_given_up(const planned_row& row, const table_pair& table) const
 
 // A row of a transaction of the spoke that has met home's in this or another one of its rows: home's stands, and is sent there.
 void applier::give_up_row(const planned_row& row, const table_pair& table, const owned_row& at_before, const owned_row& at_after) {
+  // What has no position is of this very batch: an answer to the transaction itself, or to one that it builds on.
+  const bool met_nobody = std::none_of(met_entries_.begin(), met_entries_.end(), [&](const auto& e) { return e.position && meeting(row.change->fields, e.fields, table.policy.deltas); });
   conflict::decision d = conflict::decide(table, incoming_of(row), at_before, at_after, met_, mapping_.commit_time_grain_us, {});
   d.does = conflict::decision::action::keep;
-  if (d.met == 0) d.type = "transaction_given_up";
+  if (met_nobody) d.type = "transaction_given_up";
   d.rule = "home";
   d.winner = "home";
   log_conflict(row, table, d, at_before, at_before);

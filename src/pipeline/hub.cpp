@@ -233,7 +233,7 @@ void hub::run(std::stop_token stop, bool take_over) {
         throw;
       }
       if (clock::now() - started > 30s) pause = 100ms;
-      const bool broken = f.kind != failure_kind::decided_by_hand;
+      const bool broken = f.kind != failure_kind::decided_by_hand && f.kind != failure_kind::read_again;
       if (!broken) pause = 100ms;
       const auto wait = pause + std::chrono::milliseconds(random() % (pause.count() / 2));
       spdlog::log(broken ? spdlog::level::warn : spdlog::level::info, "link {}: {}: {}; again in {} ms", s.cfg.link, name(f.kind), f.what(), wait.count());

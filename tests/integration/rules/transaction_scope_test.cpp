@@ -67,10 +67,12 @@ TEST_P(transaction_scope, a_transfer_stands_whole_or_not_at_all) {
   if (HasFatalFailure()) return;
   expect_both("SELECT id, balance FROM account WHERE id <= 5 ORDER BY id", {{"1", "50"}, {"2", "100"}, {"3", "100"}, {"4", "70"}, {"5", "130"}});
   expect_both("SELECT id, t FROM note", {{"1", "goes by itself"}});
-  EXPECT_EQ(conflicts(), (sql_rows{{"public.account", "1", "update_origin_differs", "home", "home"},
-                                   {"public.account", "2", "transaction_given_up", "home", "home"},
-                                   {"public.account", "2", "update_origin_differs", "home", "home"},  // it has not seen that
-                                   {"public.account", "3", "transaction_given_up", "home", "home"}}));
+  // The second write of account 2 may come in a batch of its own: then it meets home's answer to the first.
+  const auto all = [](const char* second) {
+    return sql_rows{{"public.account", "1", "update_origin_differs", "home", "home"}, {"public.account", "2", "transaction_given_up", "home", "home"},
+                    {"public.account", "2", second, "home", "home"}, {"public.account", "3", "transaction_given_up", "home", "home"}};
+  };
+  EXPECT_THAT(conflicts(), ::testing::AnyOf(all("transaction_given_up"), all("update_origin_differs")));
   EXPECT_EQ(at_home("SELECT spoke_row ->> 'balance' FROM duet.conflict_log WHERE link = '" + link_ + "' AND key ->> 'id' = '2' ORDER BY id"),
             (sql_rows{{"110"}, {"60"}}));
   // What the spoke does afterwards has seen it.
@@ -120,4 +122,26 @@ TEST_P(transaction_scope, a_transaction_larger_than_a_batch_is_given_up_whole) {
   expect_both("SELECT owner FROM account WHERE id = 2", {{"later"}});
   EXPECT_EQ(at_home("SELECT type, count(*) FROM duet.conflict_log WHERE link = '" + link_ + "' GROUP BY type ORDER BY type"),
             (sql_rows{{"transaction_given_up", "999"}, {"update_origin_differs", "1"}}));
+}
+
+TEST_P(transaction_scope, several_large_transactions_are_given_up_one_after_the_other_without_a_pause) {
+  begin("tuning: { batch_rows: 100 }\n");
+  if (HasFatalFailure()) return;
+  unseen([&] {
+    at_home("UPDATE account SET owner = 'home'");
+    const auto session = spoke().session(spoke_db_);
+    for (int k = 1; k <= 8; ++k) {
+      session->exec("BEGIN");
+      std::string rows;
+      for (int i = 0; i < 400; ++i) rows += (i ? ", (" : "(") + std::to_string(k * 10000 + i) + ", 'spoke', 0)";
+      session->exec("INSERT INTO account VALUES " + rows);
+      session->exec("UPDATE account SET owner = 'spoke' WHERE id = " + std::to_string(k));
+      session->exec("COMMIT");
+    }
+  });
+  if (HasFatalFailure()) return;
+  expect_both("SELECT owner, count(*) FROM account GROUP BY owner", {{"home", "9"}});
+  EXPECT_EQ(at_home("SELECT type, count(*) FROM duet.conflict_log WHERE link = '" + link_ + "' GROUP BY type ORDER BY type"),
+            (sql_rows{{"transaction_given_up", "3200"}, {"update_origin_differs", "8"}}));
+  EXPECT_THAT(hub_->output(), ::testing::Not(HasSubstr("connection_lost")));
 }
