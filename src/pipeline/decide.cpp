@@ -265,6 +265,7 @@ void applier::decide_at_home(const run& shape, const planned_row& row, const own
     case action::keep:
       break;
     case action::update: {
+      if (!at_before.found) throw not_written(table);  // no write that we know of has taken it away
       std::vector<std::uint16_t> columns = d.write;
       for (const auto& [column, value] : d.set) columns.push_back(column);
       write_some(wanted, table, std::move(columns), d.add);
