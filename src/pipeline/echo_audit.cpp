@@ -169,9 +169,13 @@ void echo_audit::came_back(const table_pair& table, const change_record& r, std:
   arrival& a = arrivals_[known - 1];
   a.came = true;
   a.removed = r.op == operation::remove;
-  if (a.removed || row.skipped) return;
+  if (row.skipped) return;
   const hash* expected = current_.hashes.data() + row.first;
   hash* got = arrived_.data() + a.first;
+  if (a.removed) {  // what comes under this key from here on is another row
+    std::fill_n(got, r.columns, absent);
+    return;
+  }
   for (std::size_t c = 0; c < r.columns; ++c) {
     const cell after = r.after(c);
     if (after.absent() || expected[c] == any) continue;

@@ -92,7 +92,6 @@ plan varied(std::uint64_t seed) {
   if (p.per_mille_delete && below(3) == 0) p.keeps_deleted[0] = below(2), p.keeps_deleted[1] = below(2);
   if (p.rule == conflict_rule::home && !p.owners && !p.keeps_deleted[0] && !p.keeps_deleted[1] && below(2)) p.whole_transactions = true, p.deletes = delete_rule::by_rule;
   if (below(5) == 0) p.copied_from = below(2) ? side::home : side::spoke;
-  if (p.copied_from) p.whole_transactions = false;  // copied rows stand in the log of conflicts at the place of a transaction
   return p;
 }
 

@@ -89,6 +89,19 @@ TEST(echo_audit, counts_an_altered_value_and_one_that_was_not_sent) {
   EXPECT_EQ(a.found(), a.name + ".note 2;" + a.name + ". 2;");
 }
 
+// A row whose key another row takes, which brings along a column that is not sent.
+TEST(echo_audit, does_not_take_a_deleted_row_for_the_one_that_follows_it) {
+  audited a;
+  a.send(update, {"k", nullptr, "deleted later", nullptr});
+  a.send(removed, {"k", nullptr, nullptr, nullptr});
+  a.send(update, {"k", "2", nullptr, nullptr});
+  a.audit.will_commit(1, 7);
+  EXPECT_EQ(a.bring_back(7, {{update, {"k", "1", "n", "5"}, {"k", "1", "deleted later", "5"}},
+                             {removed, {"k", "1", "deleted later", "5"}, {}},
+                             {update, {"other", "1", "its own", "0"}, {"k", "2", "its own", "0"}}}), 1u);
+  EXPECT_EQ(a.found(), "");
+}
+
 TEST(echo_audit, compares_only_what_was_committed) {
   audited a;
   a.send(insert, {"k", "1", "n", "5"});
