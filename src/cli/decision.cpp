@@ -37,10 +37,8 @@ void require_home(const plan& one) {
                 "Delete the row at the spoke, then decide with --delete.");
 }
 
-}  // namespace
-
-namespace {
 std::optional<side> pick_of(const verdict& v, const plan& p) { return p.pick ? p.pick : v.pick; }
+
 }  // namespace
 
 failure usage_failure(std::string what, std::string todo) { return failure(failure_kind::config_file, std::move(what), "", std::move(todo)); }
@@ -201,8 +199,7 @@ void decider::finish(plan& one, std::int64_t now_us) {
     one.result = home_->lock_rows(table, keys).at(0);  // as home has made it: its own spelling, what triggers did
     if (table.flows_from(side::home)) {
       decision_tag tag;
-      const bool by_hand = verdict_.remove || !verdict_.set.empty();
-      tag.by(by_hand ? side::home : *pick) = {table.policy.all(), now_us};  // whom later writes meet
+      tag.by(verdict_.stands(pick)) = {table.policy.all(), now_us};
       tag.ends_hold = held;
       home_->emit_refresh(table, one.cells.home, one.result.found ? &one.result : nullptr, tag);
     }

@@ -25,6 +25,7 @@ struct verdict {
   bool remove = false;
 
   std::string winner(std::optional<side> picked) const { return remove ? "delete" : !set.empty() ? "set" : std::string(name(*picked)); }
+  side stands(std::optional<side> picked) const { return remove || !set.empty() ? side::home : *picked; }  // whom later writes meet
 };
 
 failure usage_failure(std::string what, std::string todo);

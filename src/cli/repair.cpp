@@ -1,5 +1,5 @@
-// duet repair: compares both sides, and lets the rows of one of them, or the one that a rule names, stand where they differ. Each row goes the way of a decision
-// by hand (cli/decision): written at home in a transaction of ours, sent to the spoke as a refresh, on record with both images.
+// duet repair: compares both sides, and lets the rows of one of them, or the one that a rule names, stand where they differ. Each
+// row goes the way of a decision by hand (cli/decision): written at home in a transaction of ours, sent to the spoke as a refresh, on record with both images.
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>

@@ -27,13 +27,6 @@ class transaction_scope : public sync_test {
     at_home("INSERT INTO account SELECT i, 'old', 100 FROM generate_series(1, 9) i");
     settle(*hub_);
   }
-  template <class Work>
-  void unseen(Work work) {
-    hub_->signal(SIGSTOP);
-    work();
-    hub_->signal(SIGCONT);
-    settle(*hub_);
-  }
   sql_rows conflicts() {
     return at_home("SELECT table_name, key ->> 'id', type, rule, winner FROM duet.conflict_log WHERE link = '" + link_ +
                    "' ORDER BY table_name, (key ->> 'id')::bigint, id");

@@ -78,6 +78,8 @@ TEST_P(cascade, a_changed_key_that_cascades_on_both_sides_arrives_whole) {
   if (HasFatalFailure()) return;
   expect_both("SELECT parent_id, count(*) FROM child GROUP BY parent_id ORDER BY parent_id", {{"41", "20"}, {"42", "20"}});
   expect_both("SELECT id FROM parent ORDER BY id", {{"41"}, {"42"}});
+  EXPECT_EQ(at_home("SELECT table_name, type, result FROM duet.conflict_log WHERE link = '" + link_ + "'"), sql_rows{}) << "taken for drift";
+  EXPECT_EQ(at_spoke("SELECT table_name, type, result FROM duet.conflict_log WHERE link = '" + link_ + "'"), sql_rows{}) << "taken for drift";
   expect_equal();
 }
 

@@ -14,14 +14,6 @@ class conflict : public sync_test {
     set_up();
     if (!HasFatalFailure()) start();
   }
-  // The hub stands still while `work` is done: neither side sees the other's part of it.
-  template <class Work>
-  void unseen(Work work) {
-    hub_->signal(SIGSTOP);
-    work();
-    hub_->signal(SIGCONT);
-    settle(*hub_);
-  }
   struct entry {
     std::string type, table, key, home_row, spoke_row, rule, winner;
     bool operator==(const entry&) const = default;

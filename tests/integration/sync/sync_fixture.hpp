@@ -227,6 +227,15 @@ class sync_test : public ::testing::TestWithParam<std::string> {
     ASSERT_TRUE(hub.running()) << hub.output();
   }
 
+  // The hub stands still while `work` is done: neither side sees the other's part of it.
+  template <class Work>
+  void unseen(Work work) {
+    hub_->signal(SIGSTOP);
+    work();
+    hub_->signal(SIGCONT);
+    settle(*hub_);
+  }
+
   void expect_equal() {
     const std::string counters = "SELECT pair, half, value FROM counter ORDER BY pair, half", rows = "SELECT id, n, v FROM kv ORDER BY id";
     EXPECT_EQ(at_home(counters), at_spoke(counters));
