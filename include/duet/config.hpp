@@ -22,6 +22,7 @@ struct endpoint {
   std::string password;             // resolved; never printed
   tls_mode tls = tls_mode::prefer;
   std::string tls_ca;
+  bool flawed = false;              // a part of it was refused: it is not to be connected to
   config_mark at;
   std::string describe() const;     // user@host:port/database, without the password
 };
@@ -64,6 +65,9 @@ struct table_rule {
   delete_flow deletes[2];           // by the side that deletes
   std::optional<side> copied_from;  // initial: the rows that this side has already are copied to the other one first
   std::optional<std::uint64_t> held_limit;
+  // What was refused of it: what hangs on that is not looked at.
+  bool flawed = false;              // any part
+  bool spoke_flawed = false, columns_flawed = false, direction_flawed = false;  // the spoke's name; columns or exclude; direction
   config_mark at;
   config_mark columns_at, exclude_at;
 };
@@ -74,6 +78,7 @@ struct tuning {
   std::size_t spill_bytes_max = 4ull << 30;   // per lane: blocks on disk while the reader must run ahead
   std::string spill_dir;                      // default: $TMPDIR or /tmp
   std::size_t batch_rows_max = 2000;          // rows per target transaction, unless one source transaction has more
+  std::size_t index_bytes_max = 64u << 20;    // per lane: un-acknowledged writes in memory; what is beyond is in a file of spill_dir
   int heartbeat_s = 10;
 };
 
@@ -84,6 +89,7 @@ struct config {
   std::string status_host = "127.0.0.1";
   std::uint16_t status_port = 0;              // 0: no status page
   conflict_rule default_conflict_rule = conflict_rule::none;  // conflicts.default
+  bool conflicts_flawed = false;              // a part of conflicts was refused, as with table_rule
   int conflict_log_retention_days = 90;       // conflicts.log_retention_days; 0: kept for ever
   std::vector<conflict_script> scripts;       // one for each place that names a file
   std::int64_t clock_offset_limit_ms = 1000;  // conflicts.clock_offset_limit

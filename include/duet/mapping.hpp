@@ -57,6 +57,7 @@ struct table_pair {
   delete_rule_of_side deletes[2];    // by the side that deletes
   std::optional<side> copied_from;   // its rows are copied to the other side first
   std::uint64_t held_limit = 0;      // with more keys in one side's duet.held the table stops; 0: no limit
+  int line = 0;                      // of its rule in the configuration
 
   const table_schema& on(side s) const { return s == side::home ? home : spoke; }
   bool owned_by(side s, std::uint16_t column) const {  // conflict.own

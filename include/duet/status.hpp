@@ -55,6 +55,7 @@ struct lane_status {
   std::int64_t lag_ms = 0;           // age of the oldest transaction read and not applied; 0: nothing waits
   std::uint64_t ring_bytes = 0, spill_bytes = 0;
   std::uint64_t index_entries = 0;   // un-acknowledged local writes of the side this lane reads
+  std::uint64_t index_bytes = 0, index_spill_bytes = 0;  // what they take in memory, and in a file
   std::string state;                 // "streaming", "connecting", "catching up", "stopped: ..."
 };
 

@@ -3,6 +3,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "config/config_reader.hpp"
@@ -103,6 +104,15 @@ bool preflight::connect() {
   return home_ok && spoke_ok;
 }
 
+void preflight::look_further() {
+  want_home = !cfg.home.flawed && !cfg.home.host.empty();
+  want_spoke = !cfg.spoke.flawed && !cfg.spoke.host.empty();
+  connect();
+  bind();
+  check();
+  if (!cfg.link.empty()) check_set_up();
+}
+
 void preflight::bind() {
   if (!home || !spoke) return;
   const bool home_ok = step(at_home_, "home", [&] { home_tables = home->load_tables(table_patterns(cfg, side::home)); });
@@ -126,13 +136,31 @@ void preflight::take_whole_seconds() {
 
 void preflight::check() {
   if (home && step(at_home_, "home", [&] { home->check_server(at_home_); }))
-    step(in_tables_, "home", [&] { home->check_tables(tables, in_tables_); });
+    check_tables(*home, "home");
   if (spoke && step(at_spoke_, "spoke", [&] { spoke->check_server(at_spoke_); }))
-    step(in_tables_, "spoke", [&] { spoke->check_tables(tables, in_tables_); });
+    check_tables(*spoke, "spoke");
   if (home && spoke) step(at_spoke_, "spoke", [&] { compare_clocks(); });
+  if (config_refused_) return;
   const int days = cfg.conflict_log_retention_days;
   in_config_.push_back({finding::level::ok, "log_retention",
                         days ? fmt::format("rows of duet.conflict_log are removed after {} days", days) : "rows of duet.conflict_log are never removed", "", "config"});
+}
+
+// A site says which table it means; here the line of its rule is added.
+void preflight::check_tables(site& at, const char* where) {
+  const std::size_t before = in_tables_.size();
+  step(in_tables_, where, [&] { at.check_tables(tables, in_tables_); });
+  std::map<std::string, int> lines;
+  for (const table_pair& t : tables.tables) {
+    const table_schema& here = t.on(&at == home.get() ? side::home : side::spoke);
+    lines[here.schema + "." + here.name] = t.line;
+  }
+  for (auto f = in_tables_.begin() + static_cast<std::ptrdiff_t>(before); f != in_tables_.end(); ++f) {
+    const auto line = lines.find(f->where);
+    if (line == lines.end()) continue;
+    f->text = f->where + ": " + f->text;
+    f->where = fmt::format("{}:{}", config_file_, line->second);
+  }
 }
 
 void preflight::compare_clocks() {

@@ -19,8 +19,10 @@ class preflight {
  public:
   preflight(std::string config_file, const engines&);
 
-  bool load();           // the configuration; false: it is refused, nothing else makes sense
+  bool load();           // the configuration; false: it is refused
   bool connect();        // both sites, also if the first one fails; false: one is not reached
+  // After load() was false: looks at what can be looked at all the same, so that all there is to mend is in one list.
+  void look_further();
   bool want_home = true, want_spoke = true;  // connect() leaves the other one out
   void bind();           // catalogs and mapping; needs both
   void check();          // server and tables, of each site that is reached
@@ -45,6 +47,7 @@ class preflight {
   bool connect(const endpoint&, const char* where, findings&, const std::function<std::unique_ptr<site>()>&,
                std::unique_ptr<site>&, site_identity&);
 
+  void check_tables(site&, const char* where);
   void take_whole_seconds();  // MariaDB's commit times
   void compare_clocks();
 

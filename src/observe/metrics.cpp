@@ -147,6 +147,10 @@ std::string encode_metrics(const hub_status& hub) {
   f.add_per_lane([](const lane_status& lane) { return lane.spill_bytes; });
   f.open("duet_index_entries", "Local writes that the other side has not acknowledged.", MetricType::Gauge);
   f.add_per_lane([](const lane_status& lane) { return lane.index_entries; });
+  f.open("duet_index_bytes", "What they take in memory.", MetricType::Gauge);
+  f.add_per_lane([](const lane_status& lane) { return lane.index_bytes; });
+  f.open("duet_index_spill_bytes", "What they take in files, beyond tuning.index.", MetricType::Gauge);
+  f.add_per_lane([](const lane_status& lane) { return lane.index_spill_bytes; });
   return f.text();
 }
 

@@ -47,6 +47,8 @@ json to_json(const lane_status& lane) {
       {"ring_bytes", lane.ring_bytes},
       {"spill_bytes", lane.spill_bytes},
       {"index_entries", lane.index_entries},
+      {"index_bytes", lane.index_bytes},
+      {"index_spill_bytes", lane.index_spill_bytes},
   };
 }
 
@@ -93,6 +95,8 @@ void read_lane(const json& lanes, const char* key, lane_status& out) {
   read_member(lane, "ring_bytes", out.ring_bytes);
   read_member(lane, "spill_bytes", out.spill_bytes);
   read_member(lane, "index_entries", out.index_entries);
+  read_member(lane, "index_bytes", out.index_bytes);
+  read_member(lane, "index_spill_bytes", out.index_spill_bytes);
   if (const auto rows = lane.find("rows"); rows != lane.end() && rows->is_object())
     for (const auto& f : counter_fields) read_member(*rows, f.name, out.rows.*f.field);
 }

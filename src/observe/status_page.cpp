@@ -56,7 +56,8 @@ const rows = [
   ['transactions read', l => count(l.rows.source_transactions)], ['transactions written', l => count(l.rows.target_transactions)],
   ['read up to', l => l.read_position], ['applied up to', l => l.applied_position],
   ['in memory', l => bytes(l.ring_bytes)], ['in the spill file', l => bytes(l.spill_bytes)],
-  ['unacknowledged writes', l => count(l.index_entries)]];
+  ['unacknowledged writes', l => count(l.index_entries)],
+  ['their memory', l => bytes(l.index_bytes)], ['their files', l => bytes(l.index_spill_bytes)]];
 const by_id = id => document.getElementById(id);
 const count = n => Number(n).toLocaleString('en');
 const bytes = n => { let i = 0; for (; n >= 1024 && i < 4; ++i) n /= 1024; return n.toFixed(i ? 1 : 0) + [' bytes', ' kB', ' MB', ' GB', ' TB'][i]; };

@@ -69,6 +69,8 @@ std::string status_text(const hub_status& now, const hub_status* before, double 
   line("in memory", human_bytes(a.ring_bytes), human_bytes(b.ring_bytes));
   if (a.spill_bytes || b.spill_bytes) line("in the spill file", human_bytes(a.spill_bytes), human_bytes(b.spill_bytes));
   line("unacknowledged writes", grouped(a.index_entries), grouped(b.index_entries));
+  line("their memory", human_bytes(a.index_bytes), human_bytes(b.index_bytes));
+  if (a.index_spill_bytes || b.index_spill_bytes) line("their files", human_bytes(a.index_spill_bytes), human_bytes(b.index_spill_bytes));
   if (now.held_rows) out += fmt::format("\n  {} rows wait in duet.held\n", grouped(now.held_rows));
   for (const auto& table : now.stopped_tables) out += fmt::format("  table {} is stopped: its changes wait in duet.held\n", printable(table));
   for (const echo_difference& d : now.echo_differences)

@@ -268,6 +268,8 @@ hub_status hub::status() const {
     to.ring_bytes = l->ring.memory_bytes();
     to.spill_bytes = l->ring.spilled_bytes();
     to.index_entries = l->local_writes.size();
+    to.index_bytes = l->local_writes.memory_bytes();
+    to.index_spill_bytes = l->local_writes.file_bytes();
   };
   out.held_rows = s.now ? s.link.held.size() : 0;
   for (const table_pair& t : s.map.tables)

@@ -14,7 +14,7 @@ namespace duet::pipeline {
 
 // Everything of one direction: the log of `from` is read and written to the other side.
 struct lane {
-  lane(side from, const tuning& t) : from(from), ring(t) {}
+  lane(side from, const tuning& t) : from(from), local_writes({t.spill_dir, t.index_bytes_max, t.spill_bytes_max}), ring(t) {}
   side from;
   std::unique_ptr<source> log;
   std::unique_ptr<target> other_side;

@@ -124,6 +124,7 @@ class binder {
   }
 
   void bind_all(const table_rule& rule) {
+    if (rule.spoke_flawed) return;
     const qualified_name home(rule.home, "public");
     const qualified_name spoke(rule.spoke.empty() ? "*" : rule.spoke, config_.spoke.database);
     if (home.schema == "duet" || lower(spoke.schema) == "duet") {
@@ -163,6 +164,7 @@ class binder {
     const auto* h = find_home_table(home_, home);
     const auto* s = find_spoke_table(spoke_, spoke);
     if (!h) refuse_missing_table(rule, "home", home, home_);
+    if (rule.spoke_flawed) return;
     if (!s) refuse_missing_table(rule, "the spoke", spoke, spoke_);
     if (h && s) bind_pair(rule, *h, *s);
   }
@@ -194,8 +196,10 @@ class binder {
     pair.home = home;
     pair.spoke = spoke;
     pair.direction = rule.direction;
+    pair.line = rule.at.line;
     pair_columns(rule, pair);
     pair_keys(rule, pair);
+    if (rule.columns_flawed || rule.direction_flawed) return;
     const bool both = pair.direction == flow::both;
     if (both) find_row_rule(rule, pair);
     if (pair.columns.empty() && ok_) refuse("no_column", rule.at.line, what + ": no column is left to sync", "pair or rename columns");
@@ -244,6 +248,7 @@ class binder {
         refuse("duplicate_column", columns_line(rule), what + ": two columns go to the spoke's `" + s->name + "`", "a column has one partner");
       }
     }
+    if (rule.columns_flawed) return;  // which columns are meant is not known
     std::vector<std::string> held;
     for (const auto& h : home.columns) {
       if (excluded.contains(&h)) continue;
@@ -344,7 +349,7 @@ class binder {
       refuse("no_primary_key", rule.at.line, full_name(pair.on(s)) + " has no primary key at " + (s == side::home ? "home" : "the spoke") + ": rows could not be told apart",
              "ALTER TABLE " + full_name(pair.on(s)) + " ADD PRIMARY KEY (...)" + instead);
     }
-    if (pair.home.primary_key.empty() || pair.spoke.primary_key.empty()) return;
+    if (pair.home.primary_key.empty() || pair.spoke.primary_key.empty() || rule.columns_flawed) return;
     std::set<std::uint16_t> home_key, spoke_key;
     bool whole = true;
     for (side s : {side::home, side::spoke}) {
@@ -426,7 +431,7 @@ class binder {
     conflict_policy& p = pair.policy;
     p.rule = rule.conflict.rule != conflict_rule::none ? rule.conflict.rule : config_.default_conflict_rule;
     p.script = rule.conflict.script;
-    if (p.rule != conflict_rule::none) return;
+    if (p.rule != conflict_rule::none || rule.flawed || config_.conflicts_flawed) return;
     ok_ = false;
     if (!without_rule_.insert(&rule).second) return;  // another table of the same schema.*
     refuse("no_conflict_rule", rule.at.line,
@@ -660,7 +665,7 @@ class binder {
         for (const auto& key : pair.on(s).foreign_keys) {
           if (const table_pair* parent = synced_parent(key, s)) {
             parents.insert(parent->id);
-          } else {
+          } else if (!is_refused(key, s)) {
             warn("parent_not_synced", rule_of_[pair.id]->at.line,
                  full_name(pair.on(s)) + " refers to " + key.parent_schema + "." + key.parent_table + " (" + key.name + "), which is not synced: rows without a parent at " +
                      (s == side::home ? "home" : "the spoke") + " will be held",
@@ -736,6 +741,13 @@ class binder {
                ", the spoke " + says(spoke),
            "make the foreign keys of both sides alike");
     }
+  }
+
+  // Of a table that is to be synced once it is mended.
+  bool is_refused(const foreign_key& key, side s) const {
+    const std::string parent = key.parent_schema + "." + key.parent_table;
+    if (s == side::home) return bound_home_.contains(parent);
+    return std::any_of(bound_spoke_.begin(), bound_spoke_.end(), [&](const auto& t) { return lower(t.first) == lower(parent); });
   }
 
   const table_pair* synced_parent(const foreign_key& key, side s) const {
