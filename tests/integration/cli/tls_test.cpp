@@ -152,6 +152,8 @@ TEST_P(tls, carries_both_logs_and_both_ways_of_rows) {
   rows_flow_both_ways(1);
   write_config("verify-ca", "ca.pem", "127.0.0.2");
   rows_flow_both_ways(3);
+  write_config("prefer");
+  rows_flow_both_ways(5);
 }
 
 TEST_P(tls, is_asked_of_a_server_that_has_none_and_then_nothing_is_written) {
