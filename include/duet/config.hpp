@@ -63,13 +63,15 @@ struct table_rule {
   flow direction = flow::both;
   conflict_rules conflict;
   delete_flow deletes[2];           // by the side that deletes
-  std::optional<side> copied_from;  // initial: the rows that this side has already are copied to the other one first
+  initial_rows initial = initial_rows::none;
+  merge_truth truth = merge_truth::home;
+  std::string latest_by;            // truth latest: home's column name
   std::optional<std::uint64_t> held_limit;
   // What was refused of it: what hangs on that is not looked at.
   bool flawed = false;              // any part
   bool spoke_flawed = false, columns_flawed = false, direction_flawed = false;  // the spoke's name; columns or exclude; direction
   config_mark at;
-  config_mark columns_at, exclude_at;
+  config_mark columns_at, exclude_at, truth_at;
 };
 
 struct tuning {
