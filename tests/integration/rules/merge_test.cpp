@@ -219,3 +219,52 @@ TEST_P(merge_test, is_refused_where_the_other_sides_numbers_would_be_taken_from_
   EXPECT_EQ(checked.exit_code, 1) << checked.output;
   EXPECT_THAT(checked.output, HasSubstr("only home's numbers can be what both sides start from"));
 }
+
+TEST_P(merge_test, is_planned_before_and_begins_only_as_planned) {
+  configure("latest_by changed");
+  fill();
+  at_home("INSERT INTO item (id, name, stock, changed) VALUES (900001, 'old', 1, '0044-03-15 BC')");
+  const std::string file = folder_.file("plan.json");
+  const auto of = [&](std::vector<std::string> words) {
+    std::vector<std::string> command = {DUET_BINARY};
+    command.insert(command.end(), words.begin(), words.end());
+    command.insert(command.end(), {"-c", config_file()});
+    return run(command, 60s);
+  };
+  const auto planned = of({"plan", "--out", file, "--limit", "2"});
+  EXPECT_EQ(planned.exit_code, 1) << planned.output;
+  const std::string hundreds = std::to_string(rows / 100);
+  EXPECT_THAT(planned.output, HasSubstr("public.item (merge, truth: latest_by changed)"));
+  EXPECT_THAT(planned.output, HasSubstr("600 differ (by column: changed 600, name 360, note 240, stock 240): the row stands whose changed says more"));
+  EXPECT_THAT(planned.output, HasSubstr("121 only at home: they are copied to the spoke"));
+  EXPECT_THAT(planned.output, HasSubstr("120 only at the spoke: they are copied home"));
+  EXPECT_THAT(planned.output, HasSubstr("1 can't cross, and will be held"));
+  EXPECT_THAT(planned.output, HasSubstr("id=10: differs in name, changed"));
+  EXPECT_EQ(at_home("SELECT count(*) FROM pg_namespace WHERE nspname = 'duet'"), (sql_rows{{"0"}})) << "planning writes nothing";
+
+  set_up();
+  if (HasFatalFailure()) return;
+  const auto kept = nlohmann::json::parse(read_file(file));
+  write_file(file, [&] {
+    auto changed = kept;
+    changed["tables"][2]["different"] = 0;
+    return changed.dump();
+  }());
+  EXPECT_THAT(of({"run", "--initial", file}).output, HasSubstr("has been changed since it was written"));
+  write_file(file, kept.dump());
+  configure("home");
+  EXPECT_THAT(of({"run", "--initial", file}).output, HasSubstr("is about another configuration"));
+  EXPECT_EQ(of({"run", "--initial", file + "x"}).exit_code, 2);
+  EXPECT_EQ(at_spoke("SELECT count(*) FROM item WHERE id % 100 = 31"), (sql_rows{{hundreds}})) << "nothing has begun";
+
+  configure("latest_by changed");
+  hub_ = start_hub("duet.yaml", {"--initial", file});
+  ASSERT_TRUE(streams(*hub_)) << hub_->output();
+  await_merge();
+  if (HasFatalFailure()) return;
+  settle(*hub_);
+  if (HasFatalFailure()) return;
+  EXPECT_EQ(at_spoke("SELECT count(*) FROM duet.held"), (sql_rows{{"1"}}));
+  at_home("DELETE FROM item WHERE id = 900001");
+  EXPECT_EQ(items(true, ""), items(false, ""));
+}
