@@ -64,6 +64,7 @@ struct table_rule {
   delete_flow deletes[2];           // by the side that deletes
   std::optional<side> copied_from;  // initial: the rows that this side has already are copied to the other one first
   std::optional<std::uint64_t> held_limit;
+  schema_rule on_schema_change = schema_rule::pause;
   config_mark at;
   config_mark columns_at, exclude_at;
 };
@@ -100,6 +101,7 @@ struct finding {
   std::string text;     // what is, and why it matters
   std::string remedy;   // the SQL, setting or edit that mends it
   std::string where;    // "duet.yaml:12", "home", "spoke", "public.customer"
+  std::string table;    // home's name, if it is about how the sides of one table fit
 };
 using findings = std::vector<finding>;
 bool refused(const findings&);
