@@ -216,7 +216,7 @@ void schema_changes::pause_table(const std::string& table, const std::string& re
     if (at.home.position < resuming_->resumed.others.home.position) at.home = resuming_->resumed.others.home;
     if (at.spoke.position < resuming_->resumed.others.spoke.position) at.spoke = resuming_->resumed.others.spoke;
   }
-  k.paused = pause{reason, remedy, now_us(), at, for_good};
+  k.paused = pause_note{reason, remedy, now_us(), at, for_good};
   futile_ = 0;
   met_.erase(table);
   spdlog::warn("{}: paused, its changes wait in the logs: {}{}{}", table, reason, remedy.empty() ? "" : "; to do: ", remedy);

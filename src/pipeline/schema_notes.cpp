@@ -73,7 +73,7 @@ known_table decode_known_table(const std::string& text) {
         k.columns[static_cast<int>(s)].push_back(
             {c.at("name").get<std::string>(), c.at("type").get<std::string>(), c.value("former", std::vector<std::string>()), c.value("number", 0)});
     if (const auto p = j.find("paused"); p != j.end())
-      k.paused = pause{p->at("reason").get<std::string>(), p->at("remedy").get<std::string>(), p->at("since_us").get<std::int64_t>(), places_of(p->at("at")),
+      k.paused = pause_note{p->at("reason").get<std::string>(), p->at("remedy").get<std::string>(), p->at("since_us").get<std::int64_t>(), places_of(p->at("at")),
                        p->at("for_good").get<bool>()};
     return k;
   });

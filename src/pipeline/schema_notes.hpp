@@ -19,7 +19,7 @@ struct known_column {
 };
 
 // A table that waits. What has come of it since is in the logs, behind these places.
-struct pause {
+struct pause_note {
   std::string reason, remedy;
   std::int64_t since_us = 0;
   both_places at;
@@ -30,7 +30,7 @@ struct known_table {
   std::string spoke_schema, spoke_name;
   std::vector<known_column> columns[2];                      // by side: the whole table as it was when both sides fitted last
   std::vector<std::pair<std::string, std::string>> synced;   // home's name, the spoke's
-  std::optional<pause> paused;
+  std::optional<pause_note> paused;
 
   const known_column* find(side s, std::string_view name) const;
 };

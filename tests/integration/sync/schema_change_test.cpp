@@ -183,17 +183,60 @@ TEST_P(schema_change, what_both_sides_have_written_meanwhile_meets_once_when_the
   }
   expect_nothing_waits();
   if (HasFatalFailure()) return;
-  for (int i = 0; i < 20; ++i) {  // each side changes what the other one has written, and has seen it
-    at_home("UPDATE item SET n = n + 1 WHERE id = 21");
-    at_spoke("UPDATE item SET n = n + 1 WHERE id = 20");
+  at_home("UPDATE item SET n = n + 1 WHERE id = 21");  // each side changes what the other one has written, and has seen it
+  at_spoke("UPDATE item SET n = n + 1 WHERE id = 20");
+  load.stop();
+  settle(*hub_);
+  if (HasFatalFailure()) return;
+  expect_items("id, n, v, c", {{"1", "1", "one", "1"}, {"2", "100", "two", std::nullopt}, {"3", "3", "three", std::nullopt}, {"20", "2", "home", std::nullopt}, {"21", "2", "spoke", std::nullopt}});
+  EXPECT_EQ(conflicts(), (sql_rows{{"public.item", "{\"id\": \"2\"}", "update_origin_differs", "home"}}));
+  load.expect_no_half_pair();
+  expect_equal();
+}
+
+// A number that home makes odd and the spoke even, each when it sees the other's: a write that is judged without what its side had seen is a
+// conflict, one that is lost or done twice stops the game.
+TEST_P(schema_change, under_load_on_the_table_itself_and_killed_again_and_again) {
+  const auto play = [&](const private_server& server, const std::string& database, int mine) {
+    return std::jthread([this, &server, database, mine](std::stop_token stop) {
+      std::unique_ptr<sql_session> session;
+      while (!stop.stop_requested()) {
+        try {
+          if (!session) session = connect(server.endpoint_of(database));
+          session->exec("UPDATE counter SET value = value + 1 WHERE pair = -3 AND value % 2 = " + std::to_string(mine));
+        } catch (const sql_error&) {
+          session.reset();
+        }
+        std::this_thread::sleep_for(3ms);
+      }
+    });
+  };
+  both("INSERT INTO counter VALUES (-3, 0, 0)");
+  const auto value = [&] { return std::stol(at_home("SELECT value FROM counter WHERE pair = -3").at(0).at(0).value()); };
+  two_way_load load(home(), home_db_, spoke(), spoke_db_, seed());
+  std::minstd_rand random(seed());
+  {
+    const std::jthread at_home_plays = play(home(), home_db_, 0), at_spoke_plays = play(spoke(), spoke_db_, 1);
+    const std::string add = "ALTER TABLE counter ADD COLUMN more", type = " int DEFAULT 1";
+    for (const bool spoke_first : {false, true}) {
+      SCOPED_TRACE(spoke_first ? "first at the spoke" : "first at home");
+      const std::string column = spoke_first ? "2" : "1";
+      spoke_first ? at_spoke(add + column + type) : at_home(add + column + type);
+      ASSERT_TRUE(eventually([&] { return paused("public.counter").is_object(); }, 30s)) << hub_->output();
+      const long then = value();
+      spoke_first ? at_home(add + column + type) : at_spoke(add + column + type);
+      for (int i = 0; i < 2; ++i) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(random() % 1200));
+        crash();
+        if (HasFatalFailure()) return;
+      }
+      ASSERT_TRUE(eventually([&] { return paused().empty() && value() > then + 20; }, 60s)) << status() << hub_->output();
+    }
   }
   load.stop();
   settle(*hub_);
   if (HasFatalFailure()) return;
-  expect_items("id, n, v, c", {{"1", "1", "one", "1"}, {"2", "100", "two", std::nullopt}, {"3", "3", "three", std::nullopt}, {"20", "21", "home", std::nullopt}, {"21", "21", "spoke", std::nullopt}});
-  EXPECT_EQ(conflicts(), (sql_rows{{"public.item", "{\"id\": \"2\"}", "update_origin_differs", "home"}}));
-  load.expect_no_half_pair();
-  expect_equal();
+  expect_all_there(load);
 }
 
 TEST_P(followed_change, columns_come_go_and_get_other_names_on_both_sides) {
@@ -233,21 +276,22 @@ TEST_P(followed_change, columns_come_go_and_get_other_names_on_both_sides) {
 
 TEST_P(followed_change, what_cant_be_followed_pauses_until_it_is_mended_or_taken_back) {
   at_home("ALTER TABLE item ADD COLUMN made_up timestamptz DEFAULT now()");
+  at_home("INSERT INTO item VALUES (11, 11, 'eleven')");
   expect_paused("column made_up is new at home");
   if (HasFatalFailure()) return;
-  at_home("INSERT INTO item VALUES (11, 11, 'eleven')");
   at_spoke("INSERT INTO item VALUES (12, 12, 'twelve')");
   at_home("ALTER TABLE item DROP COLUMN made_up");
   expect_nothing_waits();
   if (HasFatalFailure()) return;
   expect_items("id, v", {{"1", "one"}, {"2", "two"}, {"3", "three"}, {"11", "eleven"}, {"12", "twelve"}});
   at_spoke("ALTER TABLE item RENAME COLUMN v TO w");
+  at_spoke("DELETE FROM item WHERE id = 3");
   expect_paused("column v is called w at the spoke");
   if (HasFatalFailure()) return;
   at_home(remedy());
   expect_nothing_waits();
   if (HasFatalFailure()) return;
-  expect_items("id, w", {{"1", "one"}, {"2", "two"}, {"3", "three"}, {"11", "eleven"}, {"12", "twelve"}});
+  expect_items("id, w", {{"1", "one"}, {"2", "two"}, {"11", "eleven"}, {"12", "twelve"}});
   expect_equal();
 }
 
@@ -263,6 +307,7 @@ TEST_P(ignored_change, new_columns_are_left_alone_and_other_changes_pause) {
   EXPECT_EQ(at_spoke("SELECT id FROM item WHERE d = 8"), (sql_rows{{"12"}}));
   EXPECT_EQ(paused(), nlohmann::json::array());
   at_spoke("ALTER TABLE item DROP COLUMN v");
+  at_spoke("DELETE FROM item WHERE id = 3");
   expect_paused("column v is gone at the spoke");
   if (HasFatalFailure()) return;
   at_home(remedy());

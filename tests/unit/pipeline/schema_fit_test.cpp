@@ -89,7 +89,7 @@ TEST(schema_fit, new_columns_may_be_ignored_but_nothing_else) {
 TEST(schema_fit, a_note_reads_as_it_was_written) {
   known_table k = known({"id", "n"}, {"id", "n"});
   k.columns[0][1].former = {"was \"it\""};
-  k.paused = pause{"reason", "remedy", 5, {{{1}, {2}, 18446744073709551615u}, {{3}, {4}, 5}}, true};
+  k.paused = pause_note{"reason", "remedy", 5, {{{1}, {2}, 18446744073709551615u}, {{3}, {4}, 5}}, true};
   const known_table again = decode_known_table(encode(k));
   EXPECT_EQ(again.columns[0], k.columns[0]);
   EXPECT_EQ(again.synced, k.synced);
