@@ -56,6 +56,7 @@ struct column_detail {
   bool has_default = false;  // or another value that the server makes up
   bool is_constant = false;
   std::string constant;      // the default then; a text without its quotes
+  std::string rest;          // MySQL: of its definition, what stands behind the type
 };
 
 // A row of duet.table_state, at home: what a link remembers of a table between two starts, as JSON (pipeline/schema_notes).

@@ -80,6 +80,7 @@ void binlog_decoder::start(log_position from) {
   description_ = {};
   read_up_to_ = recorded_ = from_;
   known_.clear();
+  described_as_.clear();
   harmless_xa_.clear();
   phase_ = phase::idle;
   begun_ = skipping_ = xa_ = false;
@@ -449,6 +450,16 @@ void binlog_decoder::on_table_map(std::string_view body) {
   } else if (const table_pair* pair = find_table(named.database, named.table)) {
     table->is = known_table::role::mapped;
     table->strictly = strictly;
+    if (strictly) {  // lengths are not compared with the catalog's, but one that changes is a change
+      constexpr std::size_t id_and_flags = 8;
+      std::string description(body.substr(std::min(body.size(), id_and_flags)));
+      const auto [known, fresh] = described_as_.try_emplace(pair, description);
+      if (!fresh && known->second != description) {
+        failure f(failure_kind::schema_changed, "table " + pair->spoke.schema + "." + pair->spoke.name + " has changed at the spoke");
+        f.table = pair->home.schema + "." + pair->home.name;
+        throw f;
+      }
+    }
     table->decoder = std::make_unique<row_decoder>(decode_table_map(body), *pair, strictly);
   } else if (waiting_.contains(table_key(named.database, named.table))) {
     table->is = known_table::role::waiting;

@@ -91,6 +91,7 @@ class binlog_decoder {
   std::unordered_map<std::string, const table_pair*> tables_;  // by database, zero byte, table
   std::unordered_set<std::string> waiting_;  // paused tables, the same
   log_position fits_from_;
+  std::unordered_map<const table_pair*, std::string> described_as_;  // by their last TABLE_MAP since fits_from_, without its id
 
   // of the stream
   log_position from_;

@@ -502,6 +502,7 @@ std::vector<std::string> site::setup_statements(const mapping& m, bool for_dba) 
   statements.push_back("GRANT SELECT, INSERT, UPDATE, DELETE ON `duet`.* TO " + account);
   for (const table_pair& pair : m.tables)
     statements.push_back(std::string("GRANT SELECT") + (pair.flows_from(side::home) ? ", INSERT, UPDATE, DELETE" : "") +
+                         (pair.on_schema_change == schema_rule::follow ? ", ALTER" : "") +
                          " ON " + qualified_name(pair.spoke) + " TO " + account);
   return statements;
 }
@@ -511,13 +512,23 @@ void site::create_table(const std::string& sql) { sessions_->general().execute(s
 std::vector<column_detail> site::load_column_details(const table_schema& t) {
   connection& c = sessions_->general();
   const bool maria = c.version().speaks == dialect::mariadb;
-  result rows = c.query("SELECT COLUMN_NAME, COLUMN_DEFAULT, EXTRA FROM information_schema.COLUMNS WHERE TABLE_SCHEMA=" + quote_text(t.schema) +
+  std::string made;
+  {
+    result created = c.query("SHOW CREATE TABLE " + quote_identifier(t.schema) + "." + quote_identifier(t.name), "reading " + dotted(t));
+    if (created.next()) made = created.text(2);
+  }
+  result rows = c.query("SELECT COLUMN_NAME, COLUMN_DEFAULT, EXTRA, COLUMN_TYPE FROM information_schema.COLUMNS WHERE TABLE_SCHEMA=" + quote_text(t.schema) +
                             " AND TABLE_NAME=" + quote_text(t.name),
                         "reading the columns of " + dotted(t));
   std::vector<column_detail> all;
   while (rows.next()) {
     column_detail& d = all.emplace_back();
     d.name = rows.text(1);
+    const std::string begin = "\n  " + quote_identifier(d.name) + " " + rows.text(4);
+    if (const auto at = made.find(begin); at != std::string::npos) {
+      d.rest = made.substr(at + begin.size(), made.find('\n', at + begin.size()) - at - begin.size());
+      if (d.rest.ends_with(',')) d.rest.pop_back();
+    }
     const std::string extra = rows.text(3), text = rows.is_null(2) ? std::string() : rows.text(2);
     const bool made_up = extra.find("DEFAULT_GENERATED") != std::string::npos || extra.find("auto_increment") != std::string::npos || extra.find("on update") != std::string::npos;
     d.has_default = made_up || !(rows.is_null(2) || (maria && text == "NULL"));

@@ -16,6 +16,20 @@ const column* find(const table_schema& t, std::string_view name) {
   return nullptr;
 }
 
+// Whether values of one type may be too much for another one of its kind.
+bool is_wider(const column_type& a, const column_type& b) {
+  if (a.kind != b.kind) return false;
+  const auto digits = [](const column_type& t) { return t.precision < 0 ? 1000 : t.precision - t.scale; };
+  switch (a.kind) {
+    case value_kind::integer: return a.bits + (a.is_unsigned && !b.is_unsigned ? 1 : 0) > b.bits;
+    case value_kind::decimal: return digits(a) > digits(b) || a.scale > b.scale;
+    case value_kind::real: return a.bits > b.bits;
+    case value_kind::text: case value_kind::bytes: return b.length >= 0 && (a.length < 0 || a.length > b.length);
+    case value_kind::time: case value_kind::datetime: case value_kind::timestamp: return a.precision > b.precision;
+    default: return false;
+  }
+}
+
 using renames = std::map<std::string, std::string>;  // before, now
 
 const column_detail* find(const std::vector<column_detail>& all, std::string_view name) {
@@ -87,6 +101,32 @@ class judgement {
         if (made.empty()) add_unmended("column " + c.name + " is new at " + the(s) + ", and its type has no counterpart", "write `exclude: [" + c.name + "]` at the table, and restart the hub");
         else add("column " + c.name + " is new at " + the(s), other(s), "ADD COLUMN " + made + with_default(c, s));
       }
+    }
+  }
+
+  // A type that one side has widened beyond what the other one's holds. Where the change is not followed both types still go
+  // together, or translate::bind says why not.
+  void look_at_types() {
+    if (rule_.on_schema_change != schema_rule::follow) return;
+    for (const auto& [home, spoke] : before_.synced) {
+      const std::string names[] = {home, spoke};
+      const column* now[2];
+      bool altered[2];
+      for (const side s : {side::home, side::spoke}) {
+        const std::optional<std::string> called = now_called(s, names[index(s)]);
+        now[index(s)] = called ? find(on(s), *called) : nullptr;
+        altered[index(s)] = now[index(s)] && now[index(s)]->type.native != before_.find(s, names[index(s)])->type;
+      }
+      if (!now[0] || !now[1] || altered[0] == altered[1]) continue;
+      const side at = altered[0] ? side::spoke : side::home;
+      const column &wide = *now[index(other(at))], &narrow = *now[index(at)];
+      if (!is_wider(wide.type, narrow.type)) continue;
+      const std::string made = translate::column_definition(wide, at, narrow.name);
+      const std::string column = translate::quoted(at, narrow.name), type = made.substr(std::min(made.size(), column.size() + 1));
+      const column_detail* d = find(details_.of[index(at)], narrow.name);
+      if (type.empty() || (at == side::spoke && !d)) continue;
+      add("column " + wide.name + " is " + wide.type.native + " at " + the(other(at)), at,
+          at == side::home ? "ALTER COLUMN " + column + " TYPE " + type : "MODIFY COLUMN " + column + " " + type + d->rest);
     }
   }
 
@@ -199,6 +239,7 @@ schema_fit judge(const known_table& before, const table_schema* home, const tabl
   judgement j(before, *home, *spoke, bound, rule, details ? *details : none);
   j.look_at_synced();
   j.look_at_new();
+  j.look_at_types();
   j.look_at_findings(found, table);
   return std::move(j.out);
 }

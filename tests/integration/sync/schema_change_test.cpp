@@ -211,7 +211,7 @@ TEST_P(schema_change, under_load_on_the_table_itself_and_killed_again_and_again)
       }
     });
   };
-  both("INSERT INTO counter VALUES (-3, 0, 0)");
+  at_home("INSERT INTO counter VALUES (-3, 0, 0)");
   const auto value = [&] { return std::stol(at_home("SELECT value FROM counter WHERE pair = -3").at(0).at(0).value()); };
   two_way_load load(home(), home_db_, spoke(), spoke_db_, seed());
   std::minstd_rand random(seed());
@@ -267,6 +267,12 @@ TEST_P(followed_change, columns_come_go_and_get_other_names_on_both_sides) {
   at_home("UPDATE item SET c = 8 WHERE id = 3");
   expect_columns({{"id"}, {"w"}, {"c"}, {"d"}});
   expect_items("id, w, c, d", {{"1", "uno", "5", "it's"}, {"2", "dos", "5", "two"}, {"3", "three", "8", "it's"}, {"11", "eleven", "7", "it's"}, {"12", "twelve", "5", "it's"}});
+  at_home("ALTER TABLE item ALTER COLUMN c TYPE bigint");
+  at_home("UPDATE item SET c = 5000000000 WHERE id = 1");
+  at_spoke("ALTER TABLE item MODIFY d varchar(200) DEFAULT 'it''s'");
+  at_spoke("UPDATE item SET d = repeat('d', 200) WHERE id = 2");
+  expect_items("id, w, c, length(d)", {{"1", "uno", "5000000000", "4"}, {"2", "dos", "5", "200"}, {"3", "three", "8", "4"}, {"11", "eleven", "7", "4"}, {"12", "twelve", "5", "4"}});
+  EXPECT_EQ(at_spoke("SELECT column_default, is_nullable FROM information_schema.columns WHERE table_schema = database() AND table_name = 'item' AND column_name = 'c'"), (sql_rows{{"5", "NO"}}));
   EXPECT_EQ(paused(), nlohmann::json::array());
   load.stop();
   settle(*hub_);

@@ -86,6 +86,21 @@ TEST(schema_fit, new_columns_may_be_ignored_but_nothing_else) {
   EXPECT_TRUE(excluded.judged(known({"id", "n"}, {"id", "n"})).fits());
 }
 
+TEST(schema_fit, a_wider_type_is_followed_and_nothing_else_of_the_definition_is_lost) {
+  sides s({"id", "n"}, {"id", "n"});
+  const known_table before = known({"id", "n"}, {"id", "n"});
+  s.home.columns[1].type.native = "numeric(30,0)";
+  s.spoke.columns[1].type.bits = 32;
+  EXPECT_TRUE(s.judged(before).fits()) << "unless it is to be followed";
+  s.rule.on_schema_change = schema_rule::follow;
+  s.details.of[1] = {{.name = "id"}, {.name = "n", .rest = " NOT NULL DEFAULT 5 COMMENT 'n'"}};
+  const schema_fit fit = s.judged(before);
+  EXPECT_EQ(fit.remedy, "at the spoke: ALTER TABLE `shop`.`item` MODIFY COLUMN `n` bigint NOT NULL DEFAULT 5 COMMENT 'n'");
+  EXPECT_TRUE(fit.can_follow);
+  s.spoke.columns[1].type.bits = 64;
+  EXPECT_TRUE(s.judged(before).fits()) << "the other side holds all of it";
+}
+
 TEST(schema_fit, a_note_reads_as_it_was_written) {
   known_table k = known({"id", "n"}, {"id", "n"});
   k.columns[0][1].former = {"was \"it\""};
