@@ -450,7 +450,8 @@ void binlog_decoder::on_table_map(std::string_view body) {
   } else if (const table_pair* pair = find_table(named.database, named.table)) {
     table->is = known_table::role::mapped;
     table->strictly = strictly;
-    if (strictly) {  // lengths are not compared with the catalog's, but one that changes is a change
+    table->decoder = std::make_unique<row_decoder>(decode_table_map(body), *pair, strictly);
+    if (strictly && table->decoder->fits()) {  // lengths are not compared with the catalog's, but one that changes is a change
       constexpr std::size_t id_and_flags = 8;
       std::string description(body.substr(std::min(body.size(), id_and_flags)));
       const auto [known, fresh] = described_as_.try_emplace(pair, description);
@@ -460,7 +461,6 @@ void binlog_decoder::on_table_map(std::string_view body) {
         throw f;
       }
     }
-    table->decoder = std::make_unique<row_decoder>(decode_table_map(body), *pair, strictly);
   } else if (waiting_.contains(table_key(named.database, named.table))) {
     table->is = known_table::role::waiting;
   }

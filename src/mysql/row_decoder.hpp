@@ -64,6 +64,7 @@ class row_decoder {
   row_decoder(const table_map&, const table_pair&, bool strictly = true);
 
   const table_pair& table() const { return *table_; }
+  bool fits() const { return mismatch_.empty(); }
   bool has_names() const { return has_names_; }  // the log names the columns: binlog_row_metadata was FULL
   std::uint32_t count_rows(const rows_event& e) const { return walker_.count_rows(e); }
 
