@@ -87,6 +87,8 @@ struct table_pair {
   merge_truth truth = merge_truth::home;  // merge
   std::uint16_t truth_by = 0;             // truth latest: index into `columns`
   std::uint64_t held_limit = 0;      // with more keys in one side's duet.held the table stops; 0: no limit
+  schema_rule on_schema_change = schema_rule::pause;
+  bool catches_up = false;           // it was paused: of the logs that are read again, its changes are new and those of other tables are not
 
   const table_schema& on(side s) const { return s == side::home ? home : spoke; }
   bool owned_by(side s, std::uint16_t column) const {  // conflict.own
@@ -95,8 +97,6 @@ struct table_pair {
   const delete_rule_of_side& deletes_of(side s) const { return deletes[static_cast<int>(s)]; }
   // Do rows that this side deletes stay on the other one?
   bool keeps_deleted(side s) const { return deletes_of(s).does != delete_action::propagate; }
-  schema_rule on_schema_change = schema_rule::pause;
-  bool catches_up = false;     // it was paused: of the logs that are read again, its changes are new and those of other tables are not
   // Which of `columns` an older part of this side's log calls so; -1: none.
   int once_called(side s, std::string_view name) const {
     const auto index = [&](const auto& is_it) {
