@@ -66,6 +66,7 @@ struct table_rule {
   merge_truth truth = merge_truth::home;
   std::string latest_by;            // truth latest: home's column name
   std::optional<std::uint64_t> held_limit;
+  schema_rule on_schema_change = schema_rule::pause;
   config_mark at;
   config_mark columns_at, exclude_at, truth_at;
 };
@@ -102,6 +103,7 @@ struct finding {
   std::string text;     // what is, and why it matters
   std::string remedy;   // the SQL, setting or edit that mends it
   std::string where;    // "duet.yaml:12", "home", "spoke", "public.customer"
+  std::string table;    // home's name, if it is about how the sides of one table fit
 };
 using findings = std::vector<finding>;
 bool refused(const findings&);

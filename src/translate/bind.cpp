@@ -104,7 +104,7 @@ class binder {
   static bool is_wildcard(const table_rule& r) { return r.home.ends_with(".*") || r.home == "*"; }
 
   void add(finding::level is, std::string code, int line, std::string text, std::string remedy) {
-    found_.push_back({is, std::move(code), std::move(text), std::move(remedy), config_.file + ":" + std::to_string(line)});
+    found_.push_back({is, std::move(code), std::move(text), std::move(remedy), config_.file + ":" + std::to_string(line), at_table_});
   }
   void refuse(std::string code, int line, std::string text, std::string remedy) {
     ok_ = false;
@@ -162,8 +162,10 @@ class binder {
     }
     const auto* h = find_home_table(home_, home);
     const auto* s = find_spoke_table(spoke_, spoke);
+    at_table_ = home.schema + "." + home.table;
     if (!h) refuse_missing_table(rule, "home", home, home_);
     if (!s) refuse_missing_table(rule, "the spoke", spoke, spoke_);
+    at_table_.clear();
     if (h && s) bind_pair(rule, *h, *s);
   }
 
@@ -179,6 +181,12 @@ class binder {
     ok_ = true;
     reported_.clear();
     const std::string what = full_name(home);
+    at_table_ = what;
+    bind_at_table(rule, home, spoke, what);
+    at_table_.clear();
+  }
+
+  void bind_at_table(const table_rule& rule, const table_schema& home, const table_schema& spoke, const std::string& what) {
     if (!bound_home_.insert(what).second) {
       return refuse("duplicate_table", rule.at.line, "home's table " + what + " is synced by an earlier rule", "a table can be synced once");
     }
@@ -194,6 +202,7 @@ class binder {
     pair.home = home;
     pair.spoke = spoke;
     pair.direction = rule.direction;
+    pair.on_schema_change = rule.on_schema_change;
     pair_columns(rule, pair);
     pair_keys(rule, pair);
     const bool both = pair.direction == flow::both;
@@ -775,6 +784,7 @@ class binder {
   std::set<std::string> claimed_home_, claimed_spoke_, bound_home_;
   std::map<std::string, std::string> bound_spoke_;  // and home's table
   std::set<const table_rule*> without_rule_;  // of conflicts
+  std::string at_table_;  // home's name of the one that is bound
   bool ok_ = true;  // no refusal of the table at hand
   std::set<std::pair<std::string, std::string>> reported_;  // its columns, of home and the spoke, that are refused
 };
@@ -783,6 +793,32 @@ class binder {
 
 mapping bind(const config& c, const std::vector<table_schema>& home, const std::vector<table_schema>& spoke, findings& found) {
   return binder(c, home, spoke, found).bind();
+}
+
+const table_rule* rule_of(const config& cfg, std::string_view table) {
+  const table_rule* by_schema = nullptr;
+  for (const table_rule& rule : cfg.tables) {
+    const qualified_name home(rule.home, "public");
+    if (home.schema + "." + home.table == table) return &rule;
+    if (home.table == "*" && table.starts_with(home.schema + ".") && !by_schema) by_schema = &rule;
+  }
+  return by_schema;
+}
+
+std::vector<std::string> table_patterns(const config& cfg, side which) {
+  std::vector<std::string> patterns;
+  for (const auto& rule : cfg.tables) {
+    if (which == side::home) {
+      patterns.push_back(rule.home);
+      continue;
+    }
+    std::string name = rule.spoke.empty() ? rule.home.substr(rule.home.find('.') + 1) : rule.spoke;  // npos + 1 = 0
+    if (rule.spoke.empty() || name.find('.') == std::string::npos) name = cfg.spoke.database + "." + name;
+    patterns.push_back(std::move(name));
+  }
+  std::sort(patterns.begin(), patterns.end());
+  patterns.erase(std::unique(patterns.begin(), patterns.end()), patterns.end());
+  return patterns;
 }
 
 }  // namespace duet::translate
