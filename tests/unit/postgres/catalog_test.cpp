@@ -55,7 +55,7 @@ TEST(describe_type, leaves_types_outside_the_contract_as_other) {
 TEST(describe_type, keeps_labels_and_knows_collations_that_fold) {
   catalog_type mood;
   mood.name = "mood";
-  mood.is_enum = true;
+  mood.form = 'e';
   mood.labels = {"sad", "ok"};
   EXPECT_EQ(describe_type(mood).kind, value_kind::enumeration);
   EXPECT_THAT(describe_type(mood).labels, ElementsAre("sad", "ok"));

@@ -400,7 +400,7 @@ TEST(conversion, orders_set_labels_as_the_set_does) {
 }
 
 TEST(conversion, reads_and_writes_array_literals) {
-  const column_type array = of_kind(value_kind::text_array, "text[]");
+  const column_type array = of_kind(value_kind::array, "text[]");
   const column_type s = labels_type(value_kind::set, {"a", "c d", "q\"r", "b\\s", "null", "{x}", "ä"});
   const std::pair<const char*, const char*> both_ways[] = {
       {"{}", ""},           {"{a}", "a"},           {"{a,\"c d\"}", "a,c d"}, {"{\"q\\\"r\"}", "q\"r"},
@@ -426,7 +426,7 @@ TEST(conversion, converts_sets_of_64_labels) {
     literal += (i ? "," : "") + labels.back();
   }
   literal += "}";
-  const column_type s = labels_type(value_kind::set, labels), array = of_kind(value_kind::text_array, "text[]");
+  const column_type s = labels_type(value_kind::set, labels), array = of_kind(value_kind::array, "text[]");
   EXPECT_THAT(to_spoke(array, s, literal), gives(all));
   EXPECT_THAT(to_home(array, s, all), gives(literal));
 }

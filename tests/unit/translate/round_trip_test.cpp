@@ -59,7 +59,7 @@ class generator {
           if (below(2)) s += (s.empty() ? "" : ",") + l;
         return s;
       }
-      case kind::text_array: return array();
+      case kind::array: return array();
       case kind::other: break;
     }
     return "";
@@ -308,7 +308,7 @@ std::string objection(side s, const column_type& t, const std::string& v) {
       }
       return {};
     }
-    case kind::text_array: return must(v.starts_with('{') && v.ends_with('}'), "no array");
+    case kind::array: return must(v.starts_with('{') && v.ends_with('}'), "no array");
     case kind::other: break;
   }
   return "other";
@@ -323,7 +323,7 @@ std::vector<type_pair> pairs() {
   const auto f = fraction_type;
   const std::vector<std::string> labels = {"a", "b c", "q\"\\r", "ä"};
   const column_type uuid = of_kind(kind::uuid, "uuid"), json = of_kind(kind::json, "json"), jsonb = of_kind(kind::json, "jsonb"), date = of_kind(kind::date, "date");
-  const column_type array = of_kind(kind::text_array, "text[]"), set = labels_type(kind::set, labels);
+  const column_type array = of_kind(kind::array, "text[]"), set = labels_type(kind::set, labels);
   std::vector<type_pair> all = {
       {boolean_type(), integer_type(8)},
       {boolean_type(), boolean_type()},
