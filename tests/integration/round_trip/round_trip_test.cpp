@@ -29,6 +29,10 @@ class round_trip : public sync_test {
     for (const type_pair& p : types_)
       if (tables_.empty() || tables_.back() != p.table) tables_.push_back(p.table);
     at_home("CREATE TYPE mood AS ENUM ('at home', 'sad', 'ok', 'it''s \xe6\xbc\xa2', 'Very Happy')");
+    at_home("CREATE EXTENSION hstore; CREATE EXTENSION citext; CREATE EXTENSION ltree; CREATE TYPE pair_of AS (number int, word text);"
+            "CREATE TYPE float_range AS RANGE (subtype = float8);"
+            "CREATE DOMAIN positive AS int CHECK (VALUE > 0); CREATE DOMAIN small_positive AS positive CHECK (VALUE < 100);"
+            "CREATE DOMAIN short_text AS varchar(10); CREATE DOMAIN numbers_of AS int[]");
     std::string rules;
     for (const std::string& t : tables_) {
       std::string home_columns, spoke_columns;
