@@ -62,7 +62,7 @@ constexpr contract_row rows[] = {
     {kind::bytes, kind::bytes, "bytea", geometries, {exact, "bytes that are no WKB or EWKB of two dimensions; what the spoke's type does not take"}, all,
      "bytea holds WKB, or EWKB where the SRID is not 0", bytes_with_geometry, spoke_is_geometry, "", "bytea"},
     {kind::printed, kind::bytes, "geometry, geography", geometries, {exact, "more than two dimensions, empty geometries, what the spoke's type does not take"},
-     {exact, not_printed}, "PostGIS, by EWKB with the SRID; tried with its text only, not with PostGIS itself", geometry_with_geometry, spoke_is_geometry},
+     {exact, not_printed}, "PostGIS, by EWKB with the SRID; not tried with PostGIS itself", geometry_with_geometry, spoke_is_geometry},
     {kind::bytes, kind::bytes, "bytea", "vector", {exact, "bytes that are no whole number of floats, or too many"}, all,
      "floats of 4 bytes, the lowest first; MySQL 9, MariaDB 11.7", bytes_with_vector, spoke_is_vector},
     {kind::array, kind::bytes, "real[]", "vector", {exact, "NaN, infinity, NULL elements, empty arrays, more than one dimension, too many elements"}, all,
@@ -127,7 +127,7 @@ constexpr contract_row rows[] = {
     {kind::printed, kind::text, "tsvector, tsquery", varchars, as_printed_to_spoke, as_printed_to_home, "", printed_with_text, nullptr, "longtext"},
     {kind::printed, kind::text, "pg_lsn, name, \"char\"", varchars, as_printed_to_spoke, as_printed_to_home, "", printed_with_text, nullptr, "varchar(63)"},
     {kind::printed, kind::text, "ltree, cube, geometry, geography, vector, halfvec, sparsevec", varchars, as_printed_to_spoke, as_printed_to_home,
-     "of extensions; tried with ltree and cube", printed_with_text, nullptr, "longtext"},
+     "of extensions; tried with ltree only", printed_with_text, nullptr, "longtext"},
     // refused
     {kind::other, kind::other, "money", "", no, no, "its text and its fraction depend on lc_monetary: numeric(19,2) with decimal(19,2)"},
     {kind::other, kind::other, "numeric with a negative scale", "", no, no, "numeric with a scale of 0 or more"},

@@ -13,6 +13,9 @@
 #include <set>
 
 #include "integration/sync/sync_fixture.hpp"
+#include "mysql/catalog.hpp"
+#include "postgres/catalog.hpp"
+#include "translate/type_contract.hpp"
 #include "type_list.hpp"
 
 using namespace duet::testing;
@@ -292,4 +295,41 @@ TEST_P(hidden_labels, a_label_that_the_spokes_catalog_does_not_show_as_it_is_is_
   EXPECT_THAT(check.output, ::testing::HasSubstr("public.feeling.e"));
   EXPECT_THAT(check.output, ::testing::HasSubstr("a character beyond U+FFFF"));
   EXPECT_NE(run({DUET_BINARY, "setup", "-c", config_file()}, 60s).exit_code, 0);
+}
+
+// Each type that the servers have is in the table by its kind, or by its name with what to take instead.
+TEST(type_contract, has_a_row_for_each_type_of_the_server_at_home) {
+  const auto types = sync_home().query(
+      "SELECT t.typname, t.typtype, coalesce(m.typname, '') FROM pg_type t LEFT JOIN pg_type m ON m.typarray = t.oid"
+      " WHERE t.typnamespace = 'pg_catalog'::regnamespace AND t.typtype IN ('b', 'r', 'm')", "postgres");
+  EXPECT_GT(types.size(), 100u);
+  for (const sql_row& row : types) {
+    duet::postgres::catalog_type t;
+    t.name = t.native = *row[0];
+    t.form = (*row[1])[0];
+    t.element = *row[2];
+    t.built_in = t.element_built_in = true;
+    if (t.name == "bit") t.modifier = 1;
+    const duet::column_type type = duet::postgres::describe_type(t);
+    duet::column_type nothing;
+    nothing.name = "nothing";
+    nothing.native = "nothing";
+    const auto refusal = duet::translate::pair_types(type, nothing).refusal;
+    if (type.kind == duet::value_kind::other) EXPECT_THAT(refusal, ::testing::HasSubstr("instead of it")) << *row[0];
+    else if (type.kind == duet::value_kind::printed) EXPECT_NE(duet::translate::find_made_at_spoke(type), nullptr) << *row[0];
+  }
+}
+
+TEST(type_contract, has_a_row_for_each_type_of_the_spoke) {
+  for (const char* name : {"tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double", "bit", "char", "varchar", "binary", "varbinary", "tinytext", "text", "mediumtext",
+                           "longtext", "tinyblob", "blob", "mediumblob", "longblob", "enum", "set", "date", "time", "datetime", "timestamp", "year", "json", "geometry", "point",
+                           "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geometrycollection", "geomcollection", "vector", "uuid", "inet4", "inet6"}) {
+    duet::mysql::column_facts facts;
+    facts.data_type = facts.column_type = name;
+    facts.precision = 1;
+    const duet::column_type type = duet::mysql::decode_type(facts);
+    EXPECT_NE(type.kind, duet::value_kind::other) << name;
+    const auto rows = duet::translate::type_contract();
+    EXPECT_TRUE(std::any_of(rows.begin(), rows.end(), [&](const auto& r) { return r.spoke_kind == type.kind && r.decide && (!r.applies || r.applies({}, type) || r.home_kind == duet::value_kind::array); })) << name;
+  }
 }

@@ -50,7 +50,7 @@ const std::vector<refused> no_documents = {
 const std::vector<refused> no_binary_documents = {{R"('{"a": "\u0000"}')", zero_character}};
 const std::vector<refused> no_binary_texts = {
     {"'{'", no_json}, {"''", no_json}, {R"('{"a": "\u0000"}')", zero_character}, {R"('["\ud800"]')", half_pair}};
-const std::vector<refused> other_ranges = {{"'[1,9]'", spelling}, {"'( , )'", spelling}, {"'[3,3)'", spelling}};
+const std::vector<refused> other_ranges = {{"'[1,9]'", spelling}, {"'[3,3)'", spelling}};
 const std::vector<refused> other_numbers = {{"'[1.5]'", "a whole number"}, {"'[\"1\"]'", "a whole number"}, {"'[true]'", "a whole number"}, {"'{\"a\": 1}'", "not an array"}};
 const std::vector<refused> no_json_text = {{"'{'", no_json}, {"''", no_json}};
 
@@ -101,6 +101,7 @@ std::vector<type_pair> all_types() {
       {"numbers", "d0", "numeric(9,0)", "decimal(9,0)", decimal(9, 0)},
       {"numbers", "d_free", "numeric", "decimal(30,6)", decimal(30, 6), plain,
        joined(not_finite, {{"0.0000001", "more fraction digits"}, {"1e24", "more digits"}}), {}, as_number},
+      {"numbers", "d_1000", "numeric(1000,40)", "decimal(65,30)", decimal(65, 30), plain, {{"1e35", "more digits"}, {"1e-31", "more fraction digits"}}, {}, as_number},
       {"numbers", "d_narrow", "numeric(6,2)", "decimal(10,4)", decimal(6, 2), plain, {},
        {{"0.0001", "more fraction digits"}, {"10000", "more digits"}}},
       {"numbers", "d_unsigned", "numeric(10,3)", "decimal(10,3) unsigned", natural(9999999), plain, {{"-0.001", "negative"}}},
@@ -194,7 +195,7 @@ std::vector<type_pair> all_types() {
       {"documents", "t_j", "text", "json", documents(), quoted, no_json_text, {}, as_document},
 
       {"addresses", "a_i", "inet", "varchar(43)", inets(), quoted, {},
-       {{"'10.0.0.1/32'", spelling}, {"'2001:DB8::1'", spelling}, {"' 10.0.0.1'", spelling}, {"'300.1.1.1'", "invalid input syntax for type inet", "", false}}},
+       {{"'10.0.0.1/32'", spelling}, {"'2001:DB8::1'", spelling}, {"'300.1.1.1'", "invalid input syntax for type inet", "", false}}},
       {"addresses", "a_t", "inet", "text", inets(), quoted},
       {"addresses", "a_c", "cidr", "varchar(43) CHARACTER SET ascii", cidrs(), quoted, {}, {{"'10.0.0.1'", spelling}}},
       {"addresses", "a_m", "macaddr", "char(17)", hardware_addresses(6), quoted, {}, {{"'08-00-2b-01-02-03'", spelling}, {"'08:00:2B:01:02:03'", spelling}}},
@@ -204,7 +205,7 @@ std::vector<type_pair> all_types() {
       {"addresses", "a_t4", "text", "inet4", hosts4(), quoted, {{"'10.0.0.01'", no_host}, {"''", no_host}}, {}, bytewise, "mariadb"},
       {"addresses", "a_t6", "varchar(45)", "inet6", hosts6(), quoted, {{"'0::1'", "another spelling"}, {"'x'", no_host}}, {}, bytewise, "mariadb"},
       {"addresses", "a_lsn", "pg_lsn", "varchar(20)", log_places(), quoted, {}, {{"'0/a'", spelling}}},
-      {"addresses", "a_name", "name", "varchar(63)", text(20), quoted},
+      {"addresses", "a_name", "name", "varchar(63)", text(15), quoted},
 
       {"prints", "p_iv", "interval", "varchar(64)", intervals(), quoted, {}, {{"'1 day'", spelling}, {"'P1DT0S'", spelling}, {"'P1W'", spelling}}},
       {"prints", "p_iv3", "interval(3)", "varchar(64)", {{"PT0.123S", "P1Y"}, [](dice& d) { return "PT" + std::to_string(d.between(1, 59)) + ".5S"; }}, quoted, {},
@@ -245,14 +246,14 @@ std::vector<type_pair> all_types() {
       {"spans", "g_s", "lseg", "text", {{"[(0,0),(1,1)]"}, [](dice& d) { return "[(" + std::to_string(d.below(9)) + ",0),(1,1)]"; }}, quoted},
 
       {"lists", "l_4", "integer[]", "json", arrays(whole(-2147483648, 2147483647), element_form::plain), each_quoted, {{"'[0:1]={1,2}'", bounds}},
-       joined(other_numbers, {{"'[2147483648]'", "out of range", "", false}, {"'[[1], [2, 3]]'", "malformed array literal", "", false}, {"'[[]]'", spelling}})},
+       joined(other_numbers, {{"'[2147483648]'", "out of range", "", false}, {"'[[1], [2, 3]]'", "malformed array literal", "", false}})},
       {"lists", "l_8", "bigint[]", "json", arrays(whole(-top - 1, top), element_form::plain), each_quoted},
       {"lists", "l_8t", "bigint[]", "longtext", arrays(whole(-top - 1, top), element_form::plain), each_quoted, {}, {{"'{1,2}'", no_json}}},
       {"lists", "l_b", "boolean[]", "json", arrays(truth(), element_form::truth), each_quoted, {}, {{"'[1]'", "true or false"}}},
       {"lists", "l_t", "text[]", "json", arrays(text(20), element_form::quoted), each_quoted, {{"'[0:0]={a}'", bounds}},
        {{"'[1]'", "elements are texts"}, {R"('["a\u0000"]')", zero_character}, {"'[{}]'", "an object"}}},
       {"lists", "l_v", "varchar(5)[]", "json", arrays(text(5), element_form::quoted), each_quoted, {}, {{"'[\"123456\"]'", spelling}}},
-      {"lists", "l_n", "numeric(10,2)[]", "json", arrays(decimal(10, 2), element_form::quoted), each_quoted, {}, {{"'[\"1\"]'", spelling}, {"'[1.00]'", "elements are texts"}}},
+      {"lists", "l_n", "numeric(10,2)[]", "json", arrays({{"0.00", "-99999999.99", "0.01"}, [](dice& d) { return std::to_string(d.between(1, 99999999)) + ".50"; }}, element_form::quoted), each_quoted, {}, {{"'[\"1\"]'", spelling}, {"'[1.00]'", "elements are texts"}}},
       {"lists", "l_f", "double precision[]", "json",
        arrays({{"0.1", "1e+20", "-1.5", "100000", "1e-07"}, [](dice& d) { return std::to_string(d.between(-99999, 99999)) + ".5"; }}, element_form::plain), each_quoted, {{"'[2:2]={1}'", bounds}},
        {{"'[\"1\"]'", "a number"}}, as_document},
