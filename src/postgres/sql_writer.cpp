@@ -50,6 +50,9 @@ bool is_collated(const column_type& type) { return type.kind == value_kind::text
 
 bool is_printed(const column_type& type) { return type.kind == value_kind::printed || type.kind == value_kind::array; }
 
+// A real number has several spellings: of its arrays the value is what counts.
+bool is_checked(const column_type& type) { return is_printed(type) && !(type.kind == value_kind::array && type.element == value_kind::real); }
+
 std::string quoted(char mark, std::string_view text) {
   std::string out(1, mark);
   for (const char c : text) {
@@ -70,7 +73,7 @@ std::string printed(const column& c, const std::string& reference) {
 }
 
 std::string assigned(const column& c, const std::string& reference) {
-  return is_printed(c.type) ? printed(c, reference) : typed(c.type, reference);
+  return is_checked(c.type) ? printed(c, reference) : typed(c.type, reference);
 }
 
 // Parameters, and the columns of the relation u that unnests them.
@@ -230,7 +233,7 @@ std::string next_rows_statement(const table_pair& table, bool behind, std::size_
 }
 
 bool can_be_copied(const table_pair& table, column_list columns) {
-  return std::none_of(columns.begin(), columns.end(), [&](std::uint16_t i) { return is_printed(home_column(table, i).type); });
+  return std::none_of(columns.begin(), columns.end(), [&](std::uint16_t i) { return is_checked(home_column(table, i).type); });
 }
 
 std::string copy_statement(const table_pair& table, column_list columns) {

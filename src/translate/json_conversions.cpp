@@ -241,7 +241,10 @@ const char* json_to_array(const call& c, text& out) {
   while (const char next = json.next()) {
     switch (next) {
       case '[': *p++ = '{', json.skip(); continue;
-      case ']': *p++ = '}', json.skip(); continue;
+      case ']':
+        if (p[-1] == '{' && p != start + 1) return "its JSON has an empty array inside an array";
+        *p++ = '}', json.skip();
+        continue;
       case ',': *p++ = ',', json.skip(); continue;
       case '{': return "its JSON has an object, which an array can't keep";
       default: break;

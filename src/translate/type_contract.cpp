@@ -94,7 +94,7 @@ constexpr contract_row rows[] = {
     {kind::printed, kind::text, "jsonpath", varchars, as_printed_to_spoke, as_printed_to_home, "", printed_with_text, nullptr, "longtext"},
     // arrays
     {kind::array, kind::json, "arrays", "json", {exact, "bounds of their own"}, {loss, "JSON that is no array of such elements as PostgreSQL prints them"},
-     "whole numbers, real numbers and booleans as such, all else as strings; exact with MySQL's JSON", array_with_json, nullptr, "json"},
+     "numbers of smallint to double precision and booleans as such, all else (numeric too) as strings in PostgreSQL's spelling; exact with MySQL's JSON", array_with_json, nullptr, "json"},
     {kind::array, kind::text, "arrays", "longtext", {exact, "bounds of their own"}, {loss, "JSON that is no array of such elements as PostgreSQL prints them"},
      "as JSON", array_with_json},
     {kind::array, kind::set, "text[]", "set", {loss, "unknown labels, NULL elements, more than one dimension"}, all,
@@ -221,7 +221,8 @@ Made from the table in `type_contract.cpp`; a test compares the two. What is not
 - *refused*: `duet check` says so; the note says what to take instead.
 
 A domain goes as its base type does; its CHECKs are PostgreSQL's. Text at the spoke for a type that PostgreSQL prints must be spelled
-exactly so: anything else is held, since it would come back in another spelling. Such tables are not filled by COPY.
+exactly so: anything else is held, since it would come back in another spelling. Tables with such columns, or with arrays of other
+types than real numbers, are not filled at home by COPY, which can't look.
 
 | PostgreSQL | MySQL, MariaDB | to the spoke | held on this way | to home | held on this way | |
 |---|---|---|---|---|---|---|

@@ -478,7 +478,7 @@ TEST(conversion, writes_arrays_as_json_and_reads_them_back) {
   EXPECT_THAT(to_spoke(numbers, json, "{{1,NULL},{-3,4}}"), gives("[[1, null], [-3, 4]]"));
   EXPECT_THAT(to_home(numbers, json, " [ [1,null], [-3,4] ] "), gives("{{1,NULL},{-3,4}}"));
   EXPECT_THAT(to_spoke(numbers, json, "[0:1]={1,2}"), gives(held));
-  for (const char* bad : {"[1.5]", "[\"1\"]", "[true]", "{}", "1", "[1", "[{}]", "", "[1e2]", "[-0]"}) EXPECT_THAT(to_home(numbers, json, bad), gives(held)) << bad;
+  for (const char* bad : {"[1.5]", "[\"1\"]", "[true]", "{}", "1", "[1", "[{}]", "", "[1e2]", "[-0]", "[[]]", "[[1], []]"}) EXPECT_THAT(to_home(numbers, json, bad), gives(held)) << bad;
   EXPECT_THAT(to_spoke(texts, json, R"({a,"b c",NULL,"null","",q\"x,"\\"})"), gives(held));
   EXPECT_THAT(to_spoke(texts, json, R"({a,"b c",NULL,"null","","{\"x\\"})"), gives(R"(["a", "b c", null, "null", "", "{\"x\\"])"));
   EXPECT_THAT(to_home(texts, json, R"(["a", "b c", null, "null", "", "{\"x\\", "\ud83c\udfb5\n\u00e9"])"), gives("{a,\"b c\",NULL,\"null\",\"\",\"{\\\"x\\\\\",\"\xf0\x9f\x8e\xb5\n\xc3\xa9\"}"));

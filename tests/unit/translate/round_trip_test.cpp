@@ -60,7 +60,12 @@ class generator {
         return s;
       }
       case kind::array: return t.element == kind::text ? array() : samples_[below(samples_.size())];
-      case kind::printed: return samples_[below(samples_.size())];
+      case kind::printed:
+        for (;;) {
+          const std::string& s = samples_[below(samples_.size())];
+          const bool any = t.name != "inet4" && t.name != "inet6", is_6 = s.find(':') != std::string::npos;
+          if (any || (is_6 == (t.name == "inet6") && s.find('/') == std::string::npos && s != "0::1")) return s;
+        }
       case kind::other: break;
     }
     return "";
@@ -143,9 +148,11 @@ class generator {
   std::string bytes(const column_type& t) {
     while (!samples_.empty() && !one_in(4)) {
       const std::string& s = samples_[below(samples_.size())];
+      if (t.name == "geometry" && (s.size() < 9 || s[4] != 1)) continue;  // it is the other side's form
       if ((t.length < 0 || s.size() <= static_cast<std::size_t>(t.length)) && (t.name != "vector" || s.size() % 4 == 0)) return s;
     }
     if (t.name == "vector") return std::string(4 * (1 + below(3)), 'v');
+    if (t.name == "geometry") return samples_.back();
     const std::size_t n = t.fixed ? static_cast<std::size_t>(t.length) : below(t.length >= 0 ? static_cast<std::size_t>(t.length) + 1 : 20);
     std::string s;
     while (s.size() < n) s += static_cast<char>(one_in(3) ? 0 : below(256));
