@@ -62,10 +62,12 @@ struct table_rule {
   flow direction = flow::both;
   conflict_rules conflict;
   delete_flow deletes[2];           // by the side that deletes
-  std::optional<side> copied_from;  // initial: the rows that this side has already are copied to the other one first
+  initial_rows initial = initial_rows::none;
+  merge_truth truth = merge_truth::home;
+  std::string latest_by;            // truth latest: home's column name
   std::optional<std::uint64_t> held_limit;
   config_mark at;
-  config_mark columns_at, exclude_at;
+  config_mark columns_at, exclude_at, truth_at;
 };
 
 struct tuning {

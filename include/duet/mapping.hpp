@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +21,25 @@ enum class delete_action : std::uint8_t {
   archive,  // the row stays, and one of its columns gets the time of the delete
 };
 std::string_view name(delete_action);
+
+// What becomes of the rows that are there when the link begins.
+enum class initial_rows : std::uint8_t {
+  none,             // they are equal already
+  copy_from_home,   // the other side's table is empty, and gets them
+  copy_from_spoke,
+  merge,            // both have some: each gets those of the other one
+};
+std::string_view name(initial_rows);
+
+// Merged: whose values stand where both sides have a row of one key and differ.
+enum class merge_truth : std::uint8_t {
+  home,
+  spoke,
+  latest,  // the row with the larger value in table_pair::truth_by; equal: home's
+  unite,   // home's, and the spoke's where home has NULL
+  manual,  // nobody's: the row waits in duet.held
+};
+std::string_view name(merge_truth);
 
 // How values of one kind pair are converted; translate/ knows what each does.
 struct conversion {
@@ -55,7 +73,9 @@ struct table_pair {
   flow direction = flow::both;
   conflict_policy policy;      // of a table that is synced both ways
   delete_rule_of_side deletes[2];    // by the side that deletes
-  std::optional<side> copied_from;   // its rows are copied to the other side first
+  initial_rows initial = initial_rows::none;
+  merge_truth truth = merge_truth::home;  // merge
+  std::uint16_t truth_by = 0;             // truth latest: index into `columns`
   std::uint64_t held_limit = 0;      // with more keys in one side's duet.held the table stops; 0: no limit
 
   const table_schema& on(side s) const { return s == side::home ? home : spoke; }
@@ -65,6 +85,9 @@ struct table_pair {
   const delete_rule_of_side& deletes_of(side s) const { return deletes[static_cast<int>(s)]; }
   // Do rows that this side deletes stay on the other one?
   bool keeps_deleted(side s) const { return deletes_of(s).does != delete_action::propagate; }
+  bool merges() const { return initial == initial_rows::merge; }
+  // Are this side's rows copied to the other one first?
+  bool copies_from(side s) const { return merges() || initial == (s == side::home ? initial_rows::copy_from_home : initial_rows::copy_from_spoke); }
   bool flows_from(side s) const { return direction == flow::both || (direction == flow::home_to_spoke) == (s == side::home); }
 };
 

@@ -28,7 +28,8 @@ std::string_view name(delete_rule);
 // the whole row (merge: row). Bit i is conflict_policy::fields[i].
 using field_set = std::uint64_t;
 inline constexpr field_set existence = field_set{1} << 63;  // an insert, a delete, a changed key: meets every other write
-inline constexpr std::size_t fields_max = 63;
+inline constexpr field_set restated = field_set{1} << 62;   // of a refresh only: contests nothing, and whoever had not seen it gets another one
+inline constexpr std::size_t fields_max = 62;
 
 struct conflict_policy {
   conflict_rule rule = conflict_rule::none;                 // of the row as a whole, and of fields without one of their own
@@ -62,12 +63,13 @@ struct conflict_policy {
   field_set all() const { return existence | (fields.empty() ? 0 : (~field_set{0} >> (64 - fields.size()))); }
 };
 
-// Do two writes of one row meet? Two deltas of one column don't, a write of the row's existence meets every other one.
+// Do two writes of one row meet? Two deltas of one column don't, a write of the row's existence meets every other one, and so
+// does a row that was restated.
 // What is left are the fields that they meet in.
 inline field_set meeting(field_set a, field_set b, field_set deltas) {
   if (a == 0 || b == 0) return 0;
   if ((a | b) & existence) return (a | b);
-  return a & b & ~deltas;
+  return (a & b & ~deltas) | ((a | b) & restated);
 }
 
 }  // namespace duet

@@ -106,7 +106,7 @@ class target {
 
   // Slow path, row by row. Keys are the key cells of each row_view, in the target's form.
   virtual std::vector<owned_row> lock_rows(const table_pair&, std::span<const row_view> keys) = 0;  // SELECT ... FOR UPDATE, in key order
-  // The rows as they are committed now. Outside a transaction, without locks.
+  // The rows without locks: as they are committed now, and as this transaction has made them.
   virtual std::vector<owned_row> read_rows(const table_pair&, std::span<const row_view> keys) = 0;
   // Writes whatever is there: update and remove by key without guard, insert plainly. False: no row with that key.
   virtual bool force(const table_pair&, operation, row_view before, row_view after, std::span<const std::uint16_t> columns) = 0;
@@ -126,7 +126,7 @@ class target {
   virtual void release_held(std::uint64_t token) = 0;  // a person has decided: removes the key's rows of duet.held here
 
   // First copies. Loading and starting are outside a transaction; started, a copy has a row, and `start_copy` says false and
-  // does nothing if the table that is to be filled has rows. Storing commits with the rows; at the end of a table its
+  // does nothing if the table that is to be filled has rows and is not merged. Storing commits with the rows; at the end of a table its
   // counters for new keys are set above the largest.
   virtual std::vector<table_copy> load_copies() { return {}; }
   virtual bool start_copy(const table_pair&) { return false; }

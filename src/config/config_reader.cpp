@@ -498,7 +498,7 @@ class reader {
 
   bool read_table(const YAML::Node& n, const std::string& example, table_rule& rule) {
     rule.at.line = line_of(n);
-    if (!check_map(n, "a table", {"home", "spoke", "columns", "exclude", "direction", "conflict", "deletes", "held_limit", "initial"})) return false;
+    if (!check_map(n, "a table", {"home", "spoke", "columns", "exclude", "direction", "conflict", "deletes", "held_limit", "initial", "truth"})) return false;
     bool ok = true;
     if (const YAML::Node home = n["home"]) {
       const auto text = text_of(home, "home", example);
@@ -549,23 +549,51 @@ class reader {
     if (const YAML::Node conflict = n["conflict"]) ok &= read_conflict(conflict, wildcard, rule);
     if (const YAML::Node deletes = n["deletes"]) ok &= read_deletes(deletes, rule);
     if (const YAML::Node initial = n["initial"]) ok &= read_initial(initial, rule);
+    ok &= read_truth(n["truth"], rule);
     if (n["held_limit"]) read_number(n, "held_limit", "", decode_count, "bad_number", "10000", 0, held_limit_max, rule.held_limit.emplace());
     return ok;
   }
 
   bool read_initial(const YAML::Node& n, table_rule& table) {
-    const char* example = "write `initial: copy_from_home`, `copy_from_spoke` or `none`";
-    const auto text = text_of(n, "initial", "`initial: copy_from_home`");
-    if (!text || *text == "none") return text.has_value();
-    for (side s : {side::home, side::spoke}) {
-      if (*text != "copy_from_" + std::string(name(s))) continue;
-      table.copied_from = s;
-      if (flows_from(table, s)) return true;
-      refuse("initial_against_direction", line_of(n), "initial: " + *text + ", but " + table.home + " is synced " + std::string(name(table.direction)),
-             "copy from the side that the table is synced from, or write `direction: both`");
+    using enum initial_rows;
+    if (!read_word(n, "initial", "`initial: copy_from_home`", "bad_initial", {none, copy_from_home, copy_from_spoke, merge}, table.initial)) return false;
+    const bool fits = table.initial == none || table.direction == flow::both || table.initial == (table.direction == flow::home_to_spoke ? copy_from_home : copy_from_spoke);
+    if (fits) return true;
+    refuse("initial_against_direction", line_of(n), "initial: " + std::string(name(table.initial)) + ", but " + table.home + " is synced " + std::string(name(table.direction)),
+           "copy from the side that the table is synced from, or write `direction: both`");
+    return false;
+  }
+
+  // Of a merge: home | spoke | latest_by COLUMN (or { latest_by: COLUMN }) | union | manual
+  bool read_truth(const YAML::Node& n, table_rule& table) {
+    using enum merge_truth;
+    table.truth_at.line = n ? line_of(n) : table.at.line;
+    if (table.initial != initial_rows::merge) {
+      if (n) refuse("truth_without_merge", line_of(n), "truth says whose values stand when two filled tables are merged, and " + table.home + " has no `initial: merge`",
+                    "write `initial: merge`, or take truth out");
+      return !n;
+    }
+    const char* words = "one of home, spoke, latest_by COLUMN, union, manual";
+    if (!n) {
+      refuse("truth_missing", table.at.line, "initial: merge, and nobody says whose values stand where both sides have a row and differ", std::string("write `truth: ...`: ") + words);
       return false;
     }
-    refuse("bad_initial", line_of(n), "initial: there is no such way to begin", example);
+    const std::string by = std::string(name(latest)) + ' ';
+    if (n.IsMap()) {
+      table.truth = latest;
+      if (!check_map(n, "truth", {name(latest)})) return false;
+      const auto column = n[std::string(name(latest))] ? text_of(n[std::string(name(latest))], "truth.latest_by", "`truth: { latest_by: updated_at }`") : std::nullopt;
+      table.latest_by = column.value_or("");
+    } else if (n.IsScalar() && n.Scalar().starts_with(by)) {
+      table.truth = latest;
+      table.latest_by = n.Scalar().substr(n.Scalar().find_first_not_of(' ', by.size()));
+    } else if (n.IsScalar() && n.Scalar() == name(latest)) {
+      table.truth = latest;
+    } else {
+      return read_word(n, "truth", "`truth: home`", "bad_truth", {home, spoke, unite, manual}, table.truth, ", latest_by COLUMN");
+    }
+    if (!table.latest_by.empty()) return true;
+    refuse("bad_truth", line_of(n), "truth: latest_by names no column", "write `truth: latest_by updated_at`, with a column that both sides have");
     return false;
   }
 

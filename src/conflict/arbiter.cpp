@@ -210,7 +210,7 @@ decision decide(const table_pair& table, const incoming& change, const owned_row
   };
 
   if (!(d.met & existence)) {  // two updates of one row: field by field
-    field_set spoke_wins = 0, scripted = 0, set = 0;
+    field_set spoke_wins = d.met & restated, scripted = 0, set = 0;
     std::string_view rule;
     bool one_rule = true;
     for (std::size_t f = 0; f < policy.fields.size(); ++f) {

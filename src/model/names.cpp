@@ -18,6 +18,27 @@ std::string_view name(flow f) {
   return "?";
 }
 
+std::string_view name(initial_rows i) {
+  switch (i) {
+    case initial_rows::none: return "none";
+    case initial_rows::copy_from_home: return "copy_from_home";
+    case initial_rows::copy_from_spoke: return "copy_from_spoke";
+    case initial_rows::merge: return "merge";
+  }
+  return "?";
+}
+
+std::string_view name(merge_truth t) {
+  switch (t) {
+    case merge_truth::home: return "home";
+    case merge_truth::spoke: return "spoke";
+    case merge_truth::latest: return "latest_by";
+    case merge_truth::unite: return "union";
+    case merge_truth::manual: return "manual";
+  }
+  return "?";
+}
+
 std::string_view name(delete_action a) {
   switch (a) {
     case delete_action::propagate: return "propagate";

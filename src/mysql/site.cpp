@@ -419,7 +419,7 @@ void site::check_tables(const mapping& m, findings& all) {
                           key.parent_schema + '.' + key.parent_table + ") changes rows here without a word in the binlog",
                       "declare the same rule at home and sync the parent table, too: then home does the same by itself, except where its row stands against the parent's change (duet verify finds what is then missing)");
     check_rights(pair, all);
-    if (pair.copied_from == side::home && all.size() == before && c.query_value("SELECT 1 FROM " + table + " LIMIT 1", "looking at " + dotted(t)) && !copy_is_begun(pair))
+    if (pair.initial == initial_rows::copy_from_home && all.size() == before && c.query_value("SELECT 1 FROM " + table + " LIMIT 1", "looking at " + dotted(t)) && !copy_is_begun(pair))
       report.refuse("copy_target", "the table has rows: only an empty one can be filled from home", "duet teardown, if the link is set up (else the other side is emptied, too); empty the table; duet setup. Or take `initial` out if both sides are equal");
     if (all.size() == before) report.ok("table", "ready");
   }

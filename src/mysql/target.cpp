@@ -292,7 +292,7 @@ target::moved target::begin_locked() { throw failure(failure_kind::internal, "de
 std::vector<owned_row> target::lock_rows(const table_pair& table, std::span<const row_view> keys) { return select(table, keys, true); }
 
 std::vector<owned_row> target::read_rows(const table_pair& table, std::span<const row_view> keys) {
-  demand(!session_->in_transaction, "read_rows() within a transaction");
+  if (session_->in_transaction) return select(table, keys, false);
   try {
     auto rows = select(table, keys, false);
     rollback();  // the next look is a new one
@@ -417,13 +417,13 @@ bool target::start_copy(const table_pair& table) {
   session& s = *session_;
   demand(!s.in_transaction, "start_copy() within a transaction");
   const std::string doing = place("starting the first copy of", table);
-  const bool empty = !s.use().query_value("SELECT 1 FROM " + qualified_name(table.spoke) + " LIMIT 1", doing);
-  if (empty)
+  const bool may = table.merges() || !s.use().query_value("SELECT 1 FROM " + qualified_name(table.spoke) + " LIMIT 1", doing);
+  if (may)
     s.use().execute("INSERT INTO duet.first_copy (link, table_name, copied_to) VALUES (" + quote_text(s.link) + ',' +
                         quote_text(table.home.schema + '.' + table.home.name) + ",'')",
                     doing);
   s.use().execute("COMMIT", doing);
-  return empty;
+  return may;
 }
 
 void target::store_copy(const table_pair&, const table_copy& copy) {

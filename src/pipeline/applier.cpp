@@ -39,6 +39,14 @@ bool is_foreign_key(const failure& f) {
   return false;
 }
 
+// Does a statement write over a value, or delete one, that its guard does not look at?
+bool looks_away(const run& r) {
+  const auto guarded = [&](std::uint16_t c) { return std::find(r.guard.begin(), r.guard.end(), c) != r.guard.end(); };
+  if (r.op == operation::update) return !std::all_of(r.columns.begin(), r.columns.end(), guarded);
+  std::uint16_t c = 0;
+  return r.op == operation::remove && !std::all_of(r.table->columns.begin(), r.table->columns.end(), [&](const column_pair& p) { return guarded(c++) || p.key; });
+}
+
 bool changes_keys(const run& r) {
   return std::any_of(r.columns.begin(), r.columns.end(), [&](std::uint16_t c) { return r.table->columns[c].key; });
 }
@@ -65,6 +73,7 @@ applier::applier(side to, target& t, const mapping& m, const config& c, change_r
     link_.held.insert(to, token, whole || found == tables.end() ? held_keys::no_table : found->second->id);
   }
   attempt_new_.resize(m.tables.size());
+  being_merged_.resize(m.tables.size());
   link_.log_is_known[static_cast<int>(from_)] = found_last_;
 }
 
@@ -132,11 +141,12 @@ void applier::consume(change_block* block) {
   }
 }
 
-void applier::copy(copying* c) {
+void applier::copy(copying* c, const copying* back) {
   copying_ = c;
+  for (const table_pair& t : mapping_.tables) being_merged_[t.id] = t.merges() && ((c && c->pending(t.id)) || (back && back->pending(t.id)));
   if (!c) return;
   for (const table_pair& t : mapping_.tables) {
-    not_begun_.push_back(c->not_begun(t.id));
+    not_begun_.push_back(c->not_begun(t.id) && !t.merges());
     being_copied_.push_back(c->pending(t.id));
   }
 }
@@ -284,7 +294,7 @@ void applier::plan(const change_record& c) {
     }
     trespass = nullptr;  // home knows by itself
   }
-  if (is_being_copied(table) && !current_->copied && c.op != operation::refresh) note_in_stream(c);
+  if (is_being_copied(table) && !table.merges() && !current_->copied && c.op != operation::refresh) note_in_stream(c);
   planner_.add(c, current_, row, trespass);
 }
 
@@ -620,6 +630,9 @@ void applier::write_run(planned_run& r) {
   sure.clear();
   doubtful.clear();
   const bool judged = table.direction == flow::both && shape.op != operation::refresh;
+  const bool merged = table.merges() && r.rows.front().from->copied;
+  if (merged) look_at_merged(r);
+  const bool looked_at = !merged && is_being_merged(table) && looks_away(shape);
   if (judged) {
     if (shape.op != operation::insert && has_blind_columns(table) && (to_ == side::home || changes_keys(shape))) read_up_under_locks(r);
     questions_.clear();
@@ -637,6 +650,10 @@ void applier::write_run(planned_run& r) {
     } else if (shape.op == operation::refresh || row.trespass || is_given_up(row, table) || (judged && shape.op == operation::remove && to_ == side::home && table.keeps_deleted(from_))) {
       doubtful.push_back(&row);
     } else if (judged && answers_[i] && !(shape.op == operation::remove && table.keeps_deleted(from_))) {
+      doubtful.push_back(&row);
+    } else if (merged && merged_[i] == found_here::equal) {
+      ++attempt_.unchanged;
+    } else if (looked_at || (merged && merged_[i] == found_here::different)) {
       doubtful.push_back(&row);
     } else {
       sure.push_back(&row);
@@ -660,6 +677,19 @@ void applier::look_behind_copied(const planned_run& r) {
   their_writes_.ask(questions_, answers_);
   for (std::size_t i = 0; i < r.rows.size(); ++i)
     if (answers_[i] && !before[i]) throw failure(failure_kind::deadlock, "a copied row met a write that had not been read");
+}
+
+// Most rows of two filled tables are equal, and need no lock. What was read is what the log says as far as it has been read
+// then: where the index knows of no write behind that, it is what the other side knows, too.
+void applier::look_at_merged(const planned_run& r) {
+  const table_pair& table = *r.statement.table;
+  std::vector<row_view> keys;
+  for (const planned_row& row : r.rows) keys.push_back(row.row.after);
+  const std::vector<owned_row> here = target_.read_rows(table, keys);
+  catch_up();
+  merged_.clear();
+  for (std::size_t i = 0; i < here.size(); ++i)
+    merged_.push_back(!here[i].found ? found_here::nothing : differing(r.rows[i], table, here[i]).empty() ? found_here::equal : found_here::different);
 }
 
 bool applier::is_deferred(const planned_row& row) const {

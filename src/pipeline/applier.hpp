@@ -81,8 +81,8 @@ class applier {
   // At home: where the spoke's own values are looked up. Null: it owns no column.
   void look_up_at(target* owner) { owner_ = owner; }
 
-  // The first copy of tables of the side read; outlives the applier.
-  void copy(copying*);
+  // The first copies of tables of the side read, and of the side written to; null: there is none. They outlive the applier.
+  void copy(copying*, const copying* back);
 
   // Applies until stop is requested and what has been read is written, or `drain_limit` has passed. Drained, it leaves the
   // control row up to date, so that the next start reads little again.
@@ -161,6 +161,7 @@ class applier {
   void write_run(planned_run&);
   void read_up_under_locks(const planned_run&);
   void look_behind_copied(const planned_run&);
+  void look_at_merged(const planned_run&);
   bool is_deferred(const planned_row&) const;
   void write_deferred();
   void keep_deferred();
@@ -170,6 +171,8 @@ class applier {
   void decide_row(const run&, const planned_row&, const owned_row& at_before, const owned_row& at_after);
   void decide_at_home(const run&, const planned_row&, const owned_row& at_before, const owned_row& at_after);
   void decide_at_spoke(const run&, const planned_row&, const owned_row& at_before, const owned_row& at_after);
+  void merge_row(const run&, const planned_row&, const owned_row& current);
+  std::vector<std::uint16_t> differing(const planned_row&, const table_pair&, const owned_row& current);
   bool is_given_up(const planned_row&, const table_pair&) const;
   void give_up_row(const planned_row&, const table_pair&, const owned_row& at_before, const owned_row& at_after);
   void give_up_what_depends();
@@ -195,8 +198,10 @@ class applier {
   void write_refresh(const planned_row&, const table_pair&, const owned_row& current);
   void log_entry(conflict_entry&);
   void log_conflict(const planned_row&, const table_pair&, const conflict::decision&, const owned_row& was, const owned_row& is);
-  bool is_being_copied(const table_pair& t) const { return !being_copied_.empty() && being_copied_[t.id]; }
+  bool is_being_copied(const table_pair& t) const { return being_merged_[t.id] || (!being_copied_.empty() && being_copied_[t.id]); }
+  bool is_being_merged(const table_pair& t) const { return being_merged_[t.id]; }
   void log_drift(const planned_row&, const table_pair&, const char* type, const owned_row& found, const char* result, bool expected = false);
+  void log_written_over(const planned_row&, const table_pair&, const owned_row& current, std::span<const std::uint16_t> columns);
   void hold(const held_change&);
   void announce_hold(std::uint64_t token, std::uint16_t table);
   void stop_full_tables();
@@ -264,6 +269,7 @@ class applier {
   // first copies
   copying* copying_ = nullptr;
   std::vector<bool> not_begun_, being_copied_;  // by table; empty: none is copied
+  std::vector<bool> being_merged_;      // by table, since this object was made: what had not seen the end of it may still come
   std::unordered_set<std::uint64_t> in_stream_;  // keys that the log has brought since the copy of their table has begun; until all copies are made
   std::uint64_t copied_table_ = 0;      // 1 + table of the rows under way; 0: they are a transaction's
   std::vector<std::pair<std::uint16_t, table_copy>> copied_;  // how far, with the rows of this batch; the last one of each table
@@ -283,6 +289,8 @@ class applier {
   std::vector<causality::write_index::question> questions_;
   std::vector<std::uint8_t> answers_;
   std::vector<std::uint32_t> unmatched_;
+  enum class found_here : std::uint8_t { nothing, equal, different };
+  std::vector<found_here> merged_;      // by row of a run of copied rows of a table that is merged
   run statement_;
   run decided_{.table = nullptr, .op = operation::update};  // rows that are decided and not written yet
   std::vector<const planned_row*> sure_, doubtful_;

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <charconv>
 #include <future>
-#include <nlohmann/json.hpp>
 
 #include "duet/failure.hpp"
 #include "pipeline/images.hpp"
+#include "pipeline/row_equality.hpp"
 #include "translate/translate.hpp"
 
 namespace duet::pipeline {
@@ -14,22 +14,6 @@ namespace duet::pipeline {
 namespace {
 
 cell cell_of(const std::optional<std::string>& value) { return value ? cell::of(*value) : cell::null(); }
-
-// Values that have several texts: numbers of base 2, and JSON.
-bool same_value(const column& c, const cell& a, const cell& b) {
-  if (a == b) return true;
-  if (!a.present() || !b.present()) return false;
-  if (c.type.kind == value_kind::real) {
-    double x = 0, y = 0;
-    const auto read = [](const cell& v, double& to) { return std::from_chars(v.data, v.data + v.size, to).ec == std::errc{}; };
-    return read(a, x) && read(b, y) && x == y;
-  }
-  if (c.type.kind == value_kind::json) {
-    const auto x = nlohmann::json::parse(a.text(), nullptr, false), y = nlohmann::json::parse(b.text(), nullptr, false);
-    return !x.is_discarded() && !y.is_discarded() && x == y;
-  }
-  return false;
-}
 
 }  // namespace
 
@@ -178,27 +162,10 @@ void comparer::read(side at, std::vector<pair_of_rows>& pairs) {
   }
 }
 
-// A column is equal if it is in either side's form: a declared loss goes one way only.
 std::vector<std::string> comparer::differing(const pair_of_rows& p, std::string& why) const {
-  const std::size_t n = table_.columns.size();
-  std::vector<std::string> columns;
-  cell* in = arena_.allocate_array<cell>(n);
-  cell* out = arena_.allocate_array<cell>(n);
-  for (std::uint16_t i = 0; i < n; ++i) {
-    const column_pair& c = table_.columns[i];
-    const cell at[2] = {cell_of(p.row[0].values[i]), cell_of(p.row[1].values[i])};
-    std::string problem;
-    const auto equal_in_the_form_of = [&](side to) {
-      const int from = 1 - static_cast<int>(to);
-      std::fill_n(in, n, cell{});
-      in[i] = at[from];
-      return translate::convert_row(table_, other(to), in, out, arena_, problem) && same_value(c.on(to), out[i], at[static_cast<int>(to)]);
-    };
-    if (equal_in_the_form_of(side::spoke) || equal_in_the_form_of(side::home)) continue;
-    columns.push_back(c.home.name);
-    if (!problem.empty()) why = problem;
-  }
-  return columns;
+  std::vector<std::string> names;
+  for (const std::uint16_t i : differing_columns(table_, view_of(p.row[0], arena_), view_of(p.row[1], arena_), arena_, why)) names.push_back(table_.columns[i].home.name);
+  return names;
 }
 
 bool comparer::equal(const pair_of_rows& p) const {

@@ -17,7 +17,7 @@ std::vector<std::uint16_t> copy_order(const mapping& m, side from) {
     if (seen[t]) return;
     seen[t] = true;
     for (const std::uint16_t parent : m.tables[t].parents) self(self, parent);
-    if (m.tables[t].copied_from == from) order.push_back(t);
+    if (m.tables[t].copies_from(from)) order.push_back(t);
   };
   for (const table_pair& t : m.tables) visit(visit, t.id);
   return order;
@@ -42,6 +42,7 @@ void copying::open() {
 }
 
 bool copying::lock() {
+  if (table().merges() && spokes_rows_ && !spokes_rows_->done(table().id)) return false;
   if (!opened_) open();
   progress& p = progress_[table().id];
   if (!p.begun) {
@@ -140,6 +141,11 @@ void copying::stored(const std::vector<std::pair<std::uint16_t, table_copy>>& al
 }
 
 bool copying::pending(std::uint16_t table) const { return std::find(order_.begin(), order_.end(), table) != order_.end(); }
+
+bool copying::done(std::uint16_t table) const {
+  const std::lock_guard guard(mutex_);
+  return progress_[table].copy.done;
+}
 
 std::vector<copy_status> copying::status() const {
   std::vector<copy_status> all;

@@ -5,6 +5,8 @@
 // log has of them from before is older and is in the ring before them, what comes later is newer and behind them. The applier
 // writes them like inserts, and how far the copy has come in the same transaction: nothing is copied twice after a crash.
 //
+// Two filled tables are merged by a copy of the spoke's rows, in which home decides where both have one, and then one of home's.
+//
 // Parents come before their children. Changes of a table whose copy has not begun are not applied: the copy brings them.
 //
 // One object for each lane; the reader's thread works with it, the applier and the status look.
@@ -38,6 +40,9 @@ class copying {
   copying(const mapping&, side from, std::unique_ptr<row_reader>, const std::vector<table_copy>& stored);
   ~copying();
 
+  // Of home's rows: a table that is merged waits until the spoke's have come. Outlives this object's last lock().
+  void behind(const copying* spokes_rows) { spokes_rows_ = spokes_rows; }
+
   // The reader's thread.
   bool finished() const { return next_ == order_.size(); }
   bool lock();            // the next rows; false: not now
@@ -51,6 +56,7 @@ class copying {
   void stored(const std::vector<std::pair<std::uint16_t, table_copy>>&);  // committed
 
   bool pending(std::uint16_t table) const;     // when this object was made: it was not done
+  bool done(std::uint16_t table) const;        // any thread: committed
   bool not_begun(std::uint16_t table) const { return pending(table) && progress_[table].copy.cursor.empty(); }  // the same
 
   void interrupt() noexcept { reader_->interrupt(); }  // any thread
@@ -71,6 +77,7 @@ class copying {
   const mapping& mapping_;
   const side from_;
   const std::unique_ptr<row_reader> reader_;
+  const copying* spokes_rows_ = nullptr;
   bool opened_ = false;
   std::vector<std::uint16_t> order_;  // tables, parents first
   std::size_t next_ = 0;              // in order_: the one that is read

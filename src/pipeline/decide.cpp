@@ -4,9 +4,11 @@
 #include <cassert>
 
 #include "conflict/decimal.hpp"
+#include "conflict/merge.hpp"
 #include "duet/failure.hpp"
 #include "pipeline/applier.hpp"
 #include "pipeline/images.hpp"
+#include "pipeline/row_equality.hpp"
 #include "translate/translate.hpp"
 
 namespace duet::pipeline {
@@ -229,6 +231,7 @@ void applier::clear_mark(const table_pair& table, row_view key) {
 
 void applier::decide_at_home(const run& shape, const planned_row& row, const owned_row& at_before, const owned_row& at_after) {
   const table_pair& table = *shape.table;
+  if (row.from->copied && table.merges()) return merge_row(shape, row, at_before);
   if (met_.empty()) return write_by_force(shape, row, at_before, at_after);
   const bool home_has_deleted = table.keeps_deleted(side::home) && met_.front().fields == 0;  // last of all, see reader::stamp_change
   if (home_has_deleted && row.change->op != operation::remove && !at_before.found && !at_after.found) return bring_back(row, table);
@@ -266,6 +269,7 @@ void applier::decide_at_home(const run& shape, const planned_row& row, const own
       break;
     case action::update: {
       if (!at_before.found) throw not_written(table);  // no write that we know of has taken it away
+      if (!d.recorded) log_written_over(row, table, at_before, d.write);
       std::vector<std::uint16_t> columns = d.write;
       for (const auto& [column, value] : d.set) columns.push_back(column);
       write_some(wanted, table, std::move(columns), d.add);
@@ -289,6 +293,43 @@ void applier::decide_at_home(const run& shape, const planned_row& row, const own
   }
   refresh_later(table, r.before ? r.before : r.after, row.token_before, d.tag);
   if (row.token != row.token_before) refresh_later(table, r.after, row.token, d.tag);
+}
+
+// Where a copied row differs from the one that is here.
+std::vector<std::uint16_t> applier::differing(const planned_row& row, const table_pair& table, const owned_row& current) {
+  cell* other_side = arena_.allocate_array<cell>(table.columns.size());
+  for (std::size_t i = 0; i < table.columns.size(); ++i) other_side[i] = row.change->after(i);
+  const row_view here = view_of(current, arena_);
+  std::string why;
+  return to_ == side::home ? differing_columns(table, here, other_side, arena_, why) : differing_columns(table, other_side, here, arena_, why);
+}
+
+// A row of the spoke that was there before the link, and home's. What home has written since stands, and is on its way.
+void applier::merge_row(const run& shape, const planned_row& row, const owned_row& current) {
+  const table_pair& table = *shape.table;
+  field_set written = 0;
+  for (const conflict::met_write& w : met_) written |= w.fields;
+  if (!met_.empty() && (!current.found || (written & existence))) {
+    ++attempt_.conflicts_lost;
+    return;
+  }
+  if (!current.found) return write_by_force(shape, row, current, current);
+  std::vector<std::uint16_t> columns = differing(row, table, current);
+  const bool differs = !columns.empty();
+  // Numbers to which both sides add differ by what the spoke has not seen yet, equal or not: it gets home's.
+  if (!differs && !(written & table.policy.deltas)) {
+    ++attempt_.unchanged;
+    return;
+  }
+  conflict::decision d = conflict::merge(table, row.row.after, current, columns, written);
+  if (differs) {
+    log_conflict(row, table, d, current, outcome(row, table, d, current));
+    ++attempt_.conflicts;
+  }
+  if (d.does == conflict::decision::action::hold) return hold({row.change, row.from, d.reason, {}});
+  ++(d.write.empty() ? attempt_.conflicts_lost : attempt_.applied);
+  write_some(row, table, d.write, {});
+  if (d.winner != "spoke" || !met_.empty()) refresh_later(table, row.row.after, row.token, d.tag);
 }
 
 bool applier::is_given_up(const planned_row& row, const table_pair& table) const {
@@ -410,7 +451,10 @@ void applier::decide_at_spoke(const run& shape, const planned_row& row, const ow
     attempt_released_.push_back({row.token, table.id});
   }
   if (s.whole) return is_refresh ? write_refresh(row, table, at_before) : write_by_force(shape, row, at_before, at_after);
-  if (!s.nothing) write_some(row, table, s.write, s.add);
+  if (!s.nothing) {
+    log_written_over(row, table, at_before, s.write);
+    write_some(row, table, s.write, s.add);
+  }
   if (is_refresh) ++attempt_.refreshes;
   else ++(s.nothing ? attempt_.held_back : attempt_.applied);
 }
@@ -492,11 +536,20 @@ void applier::log_drift(const planned_row& row, const table_pair& table, const c
   e.spoke_row = to_ == side::home ? incoming : here;
   (to_ == side::home ? e.spoke_position : e.home_position) = row.from->position;
   (to_ == side::home ? e.spoke_time_us : e.home_time_us) = row.from->commit_time_us;
-  e.rule = row.from->copied ? "initial" : expected ? "deletes" : "drift";
+  const bool initial = row.from->copied || is_being_merged(table);
+  e.rule = initial ? "initial" : expected ? "deletes" : "drift";
   e.winner = name(from_);
   e.result = result;
   log_entry(e);
-  if (!expected && !row.from->copied) ++attempt_.drift;
+  if (!expected && !initial) ++attempt_.drift;
+}
+
+// While a table is merged, a row may be another one than the change was made on; only what it writes is its affair.
+void applier::log_written_over(const planned_row& row, const table_pair& table, const owned_row& current, std::span<const std::uint16_t> columns) {
+  if (!is_being_merged(table)) return;
+  const run::row& r = row.row;
+  const auto is_lost = [&](std::uint16_t i) { return !is(current.values[i], r.after[i]) && !(r.before && is(current.values[i], r.before[i])); };
+  if (std::any_of(columns.begin(), columns.end(), is_lost)) log_drift(row, table, "update_origin_differs", current, "the changed columns were written");
 }
 
 // No local write meets the change. Where the row is still not what the log says it was, in columns that no local write
@@ -529,7 +582,8 @@ void applier::write_by_force(const run& shape, const planned_row& row, const own
         return;
       }
       if (current.found) {
-        if (!same(current, r.before, guard) && !same(current, r.after, shape.columns))
+        if (is_being_merged(table)) log_written_over(row, table, current, shape.columns);
+        else if (!same(current, r.before, guard) && !same(current, r.after, shape.columns))
           log_drift(row, table, "update_origin_differs", current, "the changed columns were written");
         write_some(row, table, shape.columns, shape.deltas);
       } else if (const auto all = present_columns(table, r.after); all.size() < table.columns.size()) {
@@ -542,7 +596,7 @@ void applier::write_by_force(const run& shape, const planned_row& row, const own
       break;
     case operation::remove:
       if (current.found) {
-        if (!same(current, r.before, guard)) log_drift(row, table, "delete_origin_differs", current, "deleted");
+        if (!same(current, r.before, is_being_merged(table) ? present_columns(table, r.before) : guard)) log_drift(row, table, "delete_origin_differs", current, "deleted");
         write_one(table, operation::remove, r.before, nullptr, {});
       } else {
         if (!table.keeps_deleted(to_) && !is_being_copied(table)) log_drift(row, table, "delete_missing", current, "nothing to delete");
@@ -561,6 +615,8 @@ void applier::write_by_force(const run& shape, const planned_row& row, const own
 void applier::write_other_key(const planned_row& row, const table_pair& table, const owned_row& at_before, const owned_row& at_after,
                               bool before_stands) {
   const run::row& r = row.row;
+  if (is_being_merged(table) && at_before.found && !same(at_before, r.before, present_columns(table, r.before)))
+    log_drift(row, table, "delete_origin_differs", at_before, "the row has another key now");
   if (!before_stands) {
     if (at_before.found) write_one(table, operation::remove, r.before, nullptr, {});
   } else {
@@ -593,6 +649,11 @@ void applier::write_refresh(const planned_row& row, const table_pair& table, con
       write_one(table, operation::insert, nullptr, r.after, all);
     } else {
       std::erase_if(all, [&](std::uint16_t i) { return table.owned_by(side::spoke, i); });  // home takes them from here
+      if (is_being_merged(table)) {  // home has decided about some fields, and sends all of them
+        auto undecided = all;
+        std::erase_if(undecided, [&](std::uint16_t i) { return (row.change->decided.fields() & (table.policy.bit_of(i) | restated)) != 0; });
+        log_written_over(row, table, current, undecided);
+      }
       if (!same(current, r.after, all)) write_one(table, operation::update, r.after, r.after, all);
     }
     if (current.found) clear_mark(table, r.after);

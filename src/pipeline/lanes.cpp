@@ -16,7 +16,7 @@ failure other_history(std::string what) { return failure(failure_kind::history_c
 
 }  // namespace
 
-// What is left to be copied. A copy that is new is begun: the table that it fills must be empty.
+// What is left to be copied. A copy that is new is begun: the table that it fills must be empty, if it is not merged.
 std::unique_ptr<copying> begin_copies(const mapping& map, lane& l, const side_factory& from) {
   const std::vector<std::uint16_t> wanted = copy_order(map, l.from);
   if (wanted.empty()) return nullptr;
@@ -93,11 +93,13 @@ std::unique_ptr<lanes> open_lanes(const config& cfg, const mapping& map, link_st
   up.applying = std::make_unique<applier>(side::home, *up.other_side, map, cfg, up.ring, down.local_writes, link, at_home, held_at_home,
                                           follow(down), decisions_from);
   up.applying->look_up_at(up.owner.get());
+  down.first_copy = begin_copies(map, down, home);
+  up.first_copy = begin_copies(map, up, spoke);
+  if (down.first_copy) down.first_copy->behind(up.first_copy.get());
   for (lane* l : {&down, &up}) {
-    l->first_copy = begin_copies(map, *l, l == &down ? home : spoke);
     l->reading->copy(l->first_copy.get());
     l->reading->audit(&link.audit[static_cast<int>(l->from)]);
-    l->applying->copy(l->first_copy.get());
+    l->applying->copy(l->first_copy.get(), (l == &down ? up : down).first_copy.get());
   }
   return both;
 }

@@ -60,7 +60,8 @@ void applier::answer_trespass(const planned_row& row, const table_pair& table, c
   e.result = "home owns what the spoke changed; the row was sent to the spoke again";
   log_entry(e);
   ++attempt_.conflicts;
-  refresh_later(table, key, row.token, {.by_home = {fields, row.from->commit_time_us}, .by_spoke = {}});
+  const bool was_restated = std::any_of(met_.begin(), met_.end(), [](const auto& w) { return (w.fields & restated) != 0; });
+  refresh_later(table, key, row.token, {.by_home = {fields, row.from->commit_time_us}, .by_spoke = {was_restated ? restated : 0, 0}});
 }
 
 // What home's row at the new key of a change has lost to the spoke's columns: the conflict on record is about the old key.

@@ -77,6 +77,7 @@ decision_tag::won decode_won(const table_pair& table, const json& message, const
   if (!found->is_object() || !member(*found, "fields").is_array() || !member(*found, "time").is_number_integer()) damaged("does not say what was decided");
   won.time_us = member(*found, "time").get<std::int64_t>();
   if (found->contains("existence")) won.fields = table.policy.all();
+  if (found->contains("restated")) won.fields |= restated;
   for (const json& name : member(*found, "fields")) {
     if (!name.is_string()) damaged("names a column that is no string");
     const auto& text = name.get_ref<const std::string&>();
@@ -101,6 +102,7 @@ std::string encode_refresh(const table_pair& table, row_view key, const owned_ro
     if (won->fields) {
       json& w = content[winner] = {{"fields", encode_fields(table, won->fields)}, {"time", won->time_us}};
       if (won->fields & existence) w["existence"] = true;
+      if (won->fields & restated) w["restated"] = true;
     }
   if (tag.ends_hold) content["ends_hold"] = true;
   // The log carries these bytes in the database's encoding: plain ASCII reads the same in all of them.

@@ -371,7 +371,7 @@ void site::check_tables(const mapping& m, findings& all) {
     auto may = [&](int i) { return is_true(field(rights.get(), 0, i)); };
     const std::string role = quote_identifier(field(rights.get(), 0, 6));
     const bool writes = pair.flows_from(side::spoke);
-    const bool locks = pair.copied_from == side::home;  // its rows, while they are read for the copy
+    const bool locks = pair.copies_from(side::home);  // its rows, while they are read for the copy
     if (!may(5) || !may(0) || (locks && !may(7)) || (writes && !may(1)) || (writes && pair.direction == flow::spoke_to_home && !may(2)))
       report.refuse("table_privileges", "the role lacks privileges on the table",
                     "GRANT USAGE ON SCHEMA " + quote_identifier(t.schema) + " TO " + role + "; GRANT SELECT" +
@@ -387,7 +387,7 @@ void site::check_tables(const mapping& m, findings& all) {
         report.warn("table_owner", "the role does not own the table and so can't publish it: a DBA must run what "
                                    "`duet setup --print` shows");
     }
-    if (pair.copied_from == side::spoke && may(0) && connections_->ask_whether("SELECT EXISTS (SELECT FROM " + table + ")", {}, "looking at " + dotted(t)) && !copy_is_begun(t))
+    if (pair.initial == initial_rows::copy_from_spoke && may(0) && connections_->ask_whether("SELECT EXISTS (SELECT FROM " + table + ")", {}, "looking at " + dotted(t)) && !copy_is_begun(t))
       report.refuse("copy_target", "the table has rows: only an empty one can be filled from the spoke", "duet teardown, if the link is set up (else the other side is emptied, too); empty the table; duet setup. Or take `initial` out if both sides are equal");
     if (all.size() == before) report.ok("table", "ready");
   }
@@ -533,7 +533,7 @@ std::vector<std::string> site::setup_statements(const mapping& m, bool for_dba) 
       statements.push_back("GRANT USAGE ON SCHEMA " + quote_identifier(pair.home.schema) + " TO " + role);
     }
     statements.push_back(std::string("GRANT SELECT") +
-                         (pair.flows_from(side::spoke) ? ", INSERT, UPDATE, DELETE, TRUNCATE" : pair.copied_from == side::home ? ", UPDATE" : "") + " ON " +
+                         (pair.flows_from(side::spoke) ? ", INSERT, UPDATE, DELETE, TRUNCATE" : pair.copies_from(side::home) ? ", UPDATE" : "") + " ON " +
                          qualified_name(pair.home.schema, pair.home.name) + " TO " + role);
   }
   return statements;

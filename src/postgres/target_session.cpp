@@ -558,7 +558,6 @@ std::vector<owned_row> target::session::lock_rows(const table_pair& table, std::
 }
 
 std::vector<owned_row> target::session::read_rows(const table_pair& table, std::span<const row_view> keys) {
-  if (in_transaction_) throw failure(failure_kind::internal, "rows were to be read as committed inside a transaction");
   std::vector<owned_row> rows(keys.size());
   select_missing(table, prepared::use::read, keys, rows);
   return rows;
@@ -695,8 +694,8 @@ std::vector<table_copy> target::session::load_copies() {
 bool target::session::start_copy(const table_pair& table) {
   if (in_transaction_) throw failure(failure_kind::internal, "a first copy was to be started inside a transaction");
   const std::string name = table_name(table);
-  const std::string sql = "INSERT INTO duet.first_copy (link, table_name) SELECT $1, $2 WHERE NOT EXISTS (SELECT FROM " +
-                          qualified_name(table.home.schema, table.home.name) + ") RETURNING 1";
+  const std::string sql = "INSERT INTO duet.first_copy (link, table_name) SELECT $1, $2" +
+                          (table.merges() ? "" : " WHERE NOT EXISTS (SELECT FROM " + qualified_name(table.home.schema, table.home.name) + ')') + " RETURNING 1";
   const parameter parameters[] = {text(link_), text(name)};
   pipeline_->send_sql(sql.c_str(), parameters, tag::rows, 0, "starting a first copy at home");
   bool started = false;

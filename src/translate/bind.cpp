@@ -3,7 +3,7 @@
 // Each problem is a finding; a table with a refusal does not become part of the mapping. Codes:
 //   refuse  table_missing, duplicate_table, bookkeeping_table, column_missing, duplicate_column, no_column, type_pair,
 //           no_primary_key, key_mismatch, key_excluded, key_type, too_many, no_conflict_rule, conflict_column, conflict_on_key,
-//           latest_by_type, delta_type, too_many_fields, archive_column
+//           latest_by_type, delta_type, too_many_fields, archive_column, copy_key, copy_cycle, truth_and_deltas
 //   warn    only_one_side, generated_one_side, declared_loss, utc_assumed, key_equality, unique_equality, null_one_side,
 //           parent_not_synced, cascade_differs, children_stay
 //   ok      tables_one_side, table_paired, held_values, latest_by_commit_time, fields_shared, conflict_script
@@ -202,7 +202,7 @@ class binder {
     if (ok_ && both) bind_policy(rule, pair);
     bind_deletes(rule, pair);
     pair.held_limit = rule.held_limit.value_or(config_.held_limit);
-    if (rule.copied_from) bind_copy(rule, pair);
+    if (rule.initial != initial_rows::none) bind_copy(rule, pair);
     if (!ok_) return;
     pair_unique_indexes(rule, pair);
     std::string deletes;
@@ -437,7 +437,7 @@ class binder {
 
   // The index in pair.columns of a column that a conflict rule may be about.
   std::optional<std::uint16_t> conflict_column(const table_rule& rule, const table_pair& pair, const std::string& key, int line, const std::string& name) {
-    const std::string what = full_name(pair.home) + ": conflict." + key + " names `" + name + "`";
+    const std::string what = full_name(pair.home) + ": " + key + " names `" + name + "`", from = key.substr(0, key.find_first_of(".:"));
     if (line == 0) line = rule.conflict.at.line ? rule.conflict.at.line : rule.at.line;
     const auto at = std::find_if(pair.columns.begin(), pair.columns.end(), [&](const column_pair& c) { return c.home.name == name; });
     if (at != pair.columns.end()) {
@@ -449,7 +449,7 @@ class binder {
     if (const column* h = find_column(pair.home, name)) {
       const bool excluded = std::find(rule.exclude.begin(), rule.exclude.end(), name) != rule.exclude.end();
       refuse("conflict_column", line, what + ", which is not synced: it is " + (excluded ? "excluded" : h->generated ? "generated" : "at home only"),
-             excluded ? "take it out of exclude, or out of conflict" : "take it out of conflict");
+             excluded ? "take it out of exclude, or out of " + from : "take it out of " + from);
       return std::nullopt;
     }
     std::string remedy = hint(pair.home, name);
@@ -471,19 +471,21 @@ class binder {
                "write `deletes: propagate`, or `scope: row`");
     p.field_of.assign(pair.columns.size(), 0);
     if (!said.latest_by.empty()) {
-      p.latest_by = conflict_column(rule, pair, "latest_by", said.latest_by_at.line, said.latest_by);
-      if (p.latest_by) check_latest_by(rule, pair, pair.columns[*p.latest_by]);
+      p.latest_by = conflict_column(rule, pair, "conflict.latest_by", said.latest_by_at.line, said.latest_by);
+      if (p.latest_by)
+        check_latest_by(pair, "conflict.latest_by", said.latest_by_at.line ? said.latest_by_at.line : rule.at.line, pair.columns[*p.latest_by],
+                        ", or leave latest_by out: the commit time decides");
     }
     std::map<std::uint16_t, conflict_rule> own;  // by column
     for (const auto& [name, column_rule] : said.columns) {
-      const auto i = conflict_column(rule, pair, "columns", said.columns_at.line, name);
+      const auto i = conflict_column(rule, pair, "conflict.columns", said.columns_at.line, name);
       if (!i) continue;
       own[*i] = column_rule;
       if (column_rule == conflict_rule::delta) check_delta(rule, pair, pair.columns[*i]);
     }
     std::set<std::uint16_t> owned[2];
     for (const auto& [name, owner] : said.own) {
-      const auto i = conflict_column(rule, pair, "own", said.own_at.line, name);
+      const auto i = conflict_column(rule, pair, "conflict.own", said.own_at.line, name);
       if (!i) continue;
       own[*i] = owner == side::home ? conflict_rule::home : conflict_rule::spoke;
       owned[static_cast<int>(owner)].insert(*i);
@@ -493,7 +495,7 @@ class binder {
     for (const auto& names : said.groups) {
       auto& group = groups.emplace_back();
       for (const auto& name : names)
-        if (const auto i = conflict_column(rule, pair, "groups", said.groups_at.line, name); i && grouped.insert(*i).second) group.push_back(*i);
+        if (const auto i = conflict_column(rule, pair, "conflict.groups", said.groups_at.line, name); i && grouped.insert(*i).second) group.push_back(*i);
     }
     if (!ok_) return;
 
@@ -587,19 +589,37 @@ class binder {
 
   // The copy reads the table in the order of its key, and goes on behind the last one.
   void bind_copy(const table_rule& rule, table_pair& pair) {
-    pair.copied_from = rule.copied_from;
+    pair.initial = rule.initial;
     for (const std::uint16_t k : pair.key) {
       const column& c = pair.columns[k].spoke;
-      if (*rule.copied_from == side::spoke && (c.type.kind == value_kind::enumeration || c.type.kind == value_kind::set))
+      if (pair.copies_from(side::spoke) && (c.type.kind == value_kind::enumeration || c.type.kind == value_kind::set))
         refuse("copy_key", rule.at.line, full_name(pair.home) + " can't be copied from the spoke: its key column " + c.name + " is " + type_name(c),
                "copy it by other means, and take `initial` out");
     }
+    if (pair.merges()) bind_truth(rule, pair);
+  }
+
+  void bind_truth(const table_rule& rule, table_pair& pair) {
+    pair.truth = rule.truth;
+    if (pair.policy.whole_transactions)
+      refuse("merge_scope", rule.conflict.scope_at.line, full_name(pair.home) + " is merged row by row, and conflict.scope: transaction goes by whole transactions",
+             "write `scope: row` until the tables are merged");
+    if (pair.truth == merge_truth::latest) {
+      const auto column = conflict_column(rule, pair, "truth: latest_by", rule.truth_at.line, rule.latest_by);
+      if (!column) return;
+      pair.truth_by = *column;
+      check_latest_by(pair, "truth: latest_by", rule.truth_at.line, pair.columns[*column], "");
+    }
+    // What a side has counted while the other one's number was about to be taken would be lost or counted twice.
+    if (pair.policy.deltas && (pair.truth == merge_truth::spoke || pair.truth == merge_truth::latest))
+      refuse("truth_and_deltas", rule.truth_at.line, full_name(pair.home) + " has columns whose changes are added (delta): only home's numbers can be what both sides start from",
+             "write `truth: home` or `truth: union`, or let the columns have another rule until the tables are merged");
   }
 
   // A table's rows come after those that they refer to.
   void check_copy_order() {
     for (const table_pair& pair : out_.tables) {
-      if (!pair.copied_from) continue;
+      if (pair.initial == initial_rows::none) continue;
       std::set<std::uint16_t> above;
       std::vector<std::uint16_t> left = pair.parents;
       while (!left.empty()) {
@@ -613,7 +633,7 @@ class binder {
     }
   }
 
-  void check_latest_by(const table_rule& rule, const table_pair& pair, const column_pair& c) {
+  void check_latest_by(const table_pair& pair, const char* what, int line, const column_pair& c, const char* or_else) {
     const auto ordered = [](const column_type& t) {
       switch (t.kind) {
         case value_kind::integer: case value_kind::decimal: case value_kind::date: case value_kind::datetime: case value_kind::timestamp: return true;
@@ -621,10 +641,10 @@ class binder {
       }
     };
     if (ordered(c.home.type) && ordered(c.spoke.type)) return;
-    refuse("latest_by_type", rule.conflict.latest_by_at.line ? rule.conflict.latest_by_at.line : rule.at.line,
-           full_name(pair.home) + ": conflict.latest_by names `" + c.home.name + "` (" + type_name(c.home) + ", " + type_name(c.spoke) +
+    refuse("latest_by_type", line,
+           full_name(pair.home) + ": " + what + " names `" + c.home.name + "` (" + type_name(c.home) + ", " + type_name(c.spoke) +
                "), and the later one of two such values can't be told",
-           "name a column of timestamps, dates or whole or decimal numbers, or leave latest_by out: the commit time decides");
+           std::string("name a column of timestamps, dates or whole or decimal numbers") + or_else);
   }
 
   void check_delta(const table_rule& rule, const table_pair& pair, const column_pair& c) {

@@ -91,7 +91,14 @@ plan varied(std::uint64_t seed) {
   p.owners = p.merge_columns && below(4) == 0 && p.rule != conflict_rule::script;  // its answers name a column that is owned
   if (p.per_mille_delete && below(3) == 0) p.keeps_deleted[0] = below(2), p.keeps_deleted[1] = below(2);
   if (p.rule == conflict_rule::home && !p.owners && !p.keeps_deleted[0] && !p.keeps_deleted[1] && below(2)) p.whole_transactions = true, p.deletes = delete_rule::by_rule;
-  if (below(5) == 0) p.copied_from = below(2) ? side::home : side::spoke;
+  const unsigned begins = below(5);
+  if (begins == 0) p.copied_from = below(2) ? side::home : side::spoke;
+  if (begins == 1 && !p.whole_transactions) {
+    using enum merge_truth;
+    constexpr merge_truth truths[] = {home, spoke, latest, unite, manual};
+    p.merged = truths[below(5)];
+    if (*p.merged == spoke || *p.merged == latest) p.deltas = false;
+  }
   return p;
 }
 

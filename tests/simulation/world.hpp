@@ -47,6 +47,7 @@ struct plan {
   int per_mille_delete = 100;
   int per_mille_move = 0;     // changes of the key
   std::optional<side> copied_from;  // the other side is empty at first, and filled from this one
+  std::optional<merge_truth> merged;  // both sides have rows at first, which differ
   bool keeps_deleted[2] = {}; // by the side that deletes: the other one keeps its row
   int jitter_us = 60;         // of commit times, against steps of 10; large: decisions by time are random ones
   ablation without = ablation::none;
@@ -70,6 +71,8 @@ class world {
   struct books {
     std::set<std::string> written, caused;
     std::map<std::string, long> sums;  // of the deltas, by key
+    std::map<std::string, text_row> initial[2];  // by side: of a merge
+    std::set<std::string> touched;     // keys that an application has written
     std::set<std::string> deleted[2];  // by side: keys that its own application has deleted last
   };
   void start();
@@ -80,6 +83,7 @@ class world {
   bool step_applier(pipeline::lane&);
   void application(memory_database&);
   std::string check() const;
+  std::string check_merge(const std::set<std::string>& waiting) const;
 
   unsigned below(unsigned n) { return static_cast<unsigned>(random_() % n); }
   bool per_mille(int n) { return static_cast<int>(below(1000)) < n; }

@@ -262,11 +262,12 @@ class memory_target : public target {
   }
   std::vector<owned_row> read_rows(const table_pair&, std::span<const row_view> keys) override {
     std::unique_lock guard(db_.lock, std::defer_lock);  // what is committed can be read beside a transaction
-    if (faults_.sleeps && !guard.try_lock_for(std::chrono::seconds(1))) throw failure(failure_kind::deadlock, "a transaction is under way");
+    if (!locked_ && faults_.sleeps && !guard.try_lock_for(std::chrono::seconds(1))) throw failure(failure_kind::deadlock, "a transaction is under way");
     std::vector<owned_row> out;
     for (row_view k : keys) {
-      auto it = db_.rows.find(std::string(key_of(k)));
-      out.push_back(it == db_.rows.end() ? owned_row{} : owned_row{true, it->second});
+      const auto& rows = locked_ ? work_.rows : db_.rows;
+      auto it = rows.find(std::string(key_of(k)));
+      out.push_back(it == rows.end() ? owned_row{} : owned_row{true, it->second});
     }
     return out;
   }
@@ -292,8 +293,8 @@ class memory_target : public target {
     work_.released.push_back(token);
   }
   std::vector<table_copy> load_copies() override { return db_.copies; }
-  bool start_copy(const table_pair&) override {
-    if (!db_.rows.empty()) return false;
+  bool start_copy(const table_pair& t) override {
+    if (!db_.rows.empty() && !t.merges()) return false;
     db_.copies.push_back({"public.kv", {}, 0, false});
     return true;
   }

@@ -406,11 +406,11 @@ TEST_F(binding, refuses_to_copy_what_has_no_order) {
   for (const char* name : {"public.a", "public.b", "public.c", "public.tree"}) rule(name);
   EXPECT_EQ(bind().tables.size(), 4u) << all();
   EXPECT_THAT(codes(), IsEmpty());
-  for (auto& r : config_.tables) r.copied_from = side::home;
+  for (auto& r : config_.tables) r.initial = initial_rows::copy_from_home;
   const mapping m = bind();
   EXPECT_THAT(codes(), ElementsAre("copy_cycle", "copy_cycle", "copy_cycle"));
   ASSERT_EQ(m.tables.size(), 4u);
-  EXPECT_EQ(m.tables[2].copied_from, side::home);
+  EXPECT_EQ(m.tables[2].initial, initial_rows::copy_from_home);
 }
 
 TEST_F(binding, finds_parents_from_foreign_keys_of_either_side) {
@@ -526,6 +526,34 @@ class binding_of_conflict_rules : public binding {
     return at ? *at : none;
   }
 };
+
+TEST_F(binding_of_conflict_rules, know_whose_rows_stand_in_a_merge) {
+  table_rule& r = config_.tables[0];
+  r.initial = initial_rows::merge;
+  r.truth = merge_truth::latest;
+  r.latest_by = "updated_at";
+  r.truth_at.line = 40;
+  const mapping m = bind();
+  ASSERT_EQ(m.tables.size(), 1u) << all();
+  EXPECT_EQ(m.tables[0].columns[m.tables[0].truth_by].home.name, "updated_at");
+  EXPECT_TRUE(m.tables[0].copies_from(side::home) && m.tables[0].copies_from(side::spoke));
+
+  r.latest_by = "title";
+  bind();
+  EXPECT_EQ(only("latest_by_type").where, "duet.yaml:40");
+  r.latest_by = "memo";
+  bind();
+  EXPECT_EQ(only("conflict_column").remedy, "take it out of exclude, or out of truth");
+  r.latest_by = "updated_at";
+  said().columns = {{"balance", conflict_rule::delta}};
+  bind();
+  EXPECT_EQ(only("truth_and_deltas").where, "duet.yaml:40");
+  r.truth = merge_truth::home;
+  EXPECT_EQ(bind().tables.size(), 1u) << all();
+  said().whole_transactions = true;
+  bind();
+  EXPECT_EQ(only("merge_scope").remedy, "write `scope: row` until the tables are merged");
+}
 
 TEST_F(binding_of_conflict_rules, refuses_a_table_of_both_ways_without_a_rule) {
   said().rule = conflict_rule::none;
@@ -656,12 +684,12 @@ TEST_F(binding_of_conflict_rules, has_no_field_where_all_columns_are_the_key) {
 }
 
 TEST_F(binding_of_conflict_rules, lets_columns_beyond_the_last_field_share_it) {
-  add_columns(56);  // and 7 others: as many as there are fields
+  add_columns(55);  // and 7 others: as many as there are fields
   mapping m = bind();
   ASSERT_EQ(m.tables.size(), 1u) << all();
   EXPECT_EQ(m.tables[0].policy.fields.size(), fields_max);
   EXPECT_EQ(m.tables[0].policy.fields.back().columns.size(), 1u);
-  EXPECT_EQ(m.tables[0].policy.all(), ~field_set{0});
+  EXPECT_EQ(m.tables[0].policy.all(), ~restated);
   EXPECT_THAT(all(), Not(HasSubstr("fields_shared")));
 
   for (auto* t : {&home_[0], &spoke_[0]}) {
@@ -676,17 +704,17 @@ TEST_F(binding_of_conflict_rules, lets_columns_beyond_the_last_field_share_it) {
   const conflict_policy& p = m.tables[0].policy;
   EXPECT_EQ(p.fields.size(), fields_max);
   EXPECT_EQ(fields(m.tables[0]).front(), "last: spoke");
-  EXPECT_EQ(fields(m.tables[0]).back(), "extra_54 extra_55 last_but_one: home");
-  EXPECT_EQ(p.field_of[m.tables[0].columns.size() - 2], 62);
+  EXPECT_EQ(fields(m.tables[0]).back(), "extra_53 extra_54 last_but_one: home");
+  EXPECT_EQ(p.field_of[m.tables[0].columns.size() - 2], fields_max - 1);
   EXPECT_EQ(only("fields_shared").is, finding::level::ok);
   EXPECT_THAT(only("fields_shared").text, HasSubstr("`extra_54` and the 2 columns"));
 }
 
 TEST_F(binding_of_conflict_rules, refuses_more_rules_than_fields) {
-  add_columns(63, integer_type(32));
-  for (int i = 0; i < 62; ++i) said().columns.emplace_back("extra_" + std::to_string(i), conflict_rule::delta);
+  add_columns(static_cast<int>(fields_max), integer_type(32));
+  for (int i = 0; i + 1 < static_cast<int>(fields_max); ++i) said().columns.emplace_back("extra_" + std::to_string(i), conflict_rule::delta);
   EXPECT_EQ(bind().tables.size(), 1u) << all();
-  said().columns.emplace_back("extra_62", conflict_rule::delta);  // 63, and none is left for the other columns
+  said().columns.emplace_back("extra_" + std::to_string(fields_max - 1), conflict_rule::delta);  // one more, and none is left for the other columns
   EXPECT_TRUE(bind().tables.empty());
   EXPECT_EQ(refusal().code, "too_many_fields");
   EXPECT_EQ(refusal().where, "duet.yaml:30");
