@@ -56,7 +56,7 @@ conversion into_decimal(const type& to, pairing& p) {
   return with(code::decimal_rescale, to.precision < 0 ? std::numeric_limits<int>::max() : to.precision, std::max(to.scale, 0));
 }
 
-}
+}  // namespace
 
 void boolean_with_number(const type&, const type&, pairing& p) {
   p.to_home = with(code::boolean_check);
@@ -169,7 +169,7 @@ conversion text_into_home(const type& home, const type& spoke, pairing& p) {
   return with(code::text_to_home, fits ? -1 : home.length);
 }
 
-}
+}  // namespace
 
 void text_with_text(const type& home, const type& spoke, pairing& p) {
   p.to_spoke = text_into_spoke(home, home.length, spoke, p);
@@ -217,7 +217,7 @@ conversion json_into_spoke(const type& home, const type& spoke, pairing& p) {
   return spoke.kind == value_kind::text ? text_into_spoke(home, -1, spoke, p) : conversion{};
 }
 
-}
+}  // namespace
 
 void text_with_json(const type& home, const type& spoke, pairing& p) {
   p.to_spoke = with(is_mysql_json(spoke) ? code::json_to_mysql : code::json_to_json);
@@ -251,7 +251,7 @@ void compare_precisions(const type& home, const type& spoke, pairing& p) {
   lose(p, "fractions of a second beyond " + std::to_string(std::min(h, s)) + " digits (cut, not rounded)");
 }
 
-}
+}  // namespace
 
 void date_with_date(const type&, const type&, pairing& p) {
   p.to_spoke = with(code::date_to_spoke);
@@ -335,7 +335,7 @@ bool has_all(const std::vector<std::string>& all, const std::vector<std::string>
   return std::all_of(some.begin(), some.end(), [&](const auto& l) { return std::find(all.begin(), all.end(), l) != all.end(); });
 }
 
-}
+}  // namespace
 
 void enumeration_with_enumeration(const type& home, const type& spoke, pairing& p) {
   const bool any = std::any_of(home.labels.begin(), home.labels.end(), [&](const auto& l) { return has_all(spoke.labels, {l}); });

@@ -153,13 +153,17 @@ bool by_name(kind k) { return k == kind::printed || k == kind::other; }
 bool has_home(const contract_row& r, const type& t) { return r.home_kind == t.kind && (!by_name(t.kind) || is_among(r.home, t.name)); }
 bool has_spoke(const contract_row& r, const type& t) { return r.spoke_kind == t.kind && (!by_name(t.kind) || is_among(r.spoke, t.name)); }
 
-// What to take instead of a type, or with it.
-std::string advice_for(const type& home) {
+// Why a type of home goes with none, and what to take instead.
+std::string why_refused(const type& home) {
+  for (const auto& r : rows)
+    if (has_home(r, home)) return " can't be synced: " + std::string(r.note);
+  return " is outside the type contract";
+}
+
+std::string partners_of(const type& home) {
   std::string out;
   for (const auto& r : rows) {
-    if (!has_home(r, home)) continue;
-    if (!r.decide && home.kind == kind::other) return "; instead of it, or why: " + std::string(r.note);
-    if (r.decide) out += (out.empty() ? "; it goes with " : "; ") + std::string(r.spoke);
+    if (r.decide && has_home(r, home)) out += (out.empty() ? "; it goes with " : "; ") + std::string(r.spoke);
   }
   return out;
 }
@@ -193,9 +197,9 @@ pairing pair_types(const column_type& home, const column_type& spoke) {
     }
     return p;
   }
-  if (home.kind == kind::other) refuse(p, word(home) + " is outside the type contract" + advice_for(home));
+  if (home.kind == kind::other) refuse(p, word(home) + why_refused(home));
   else if (spoke.kind == kind::other) refuse(p, word(spoke) + " is outside the type contract");
-  else refuse(p, "these types do not go together" + advice_for(home));
+  else refuse(p, "these types do not go together" + partners_of(home));
   return p;
 }
 
