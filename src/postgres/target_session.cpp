@@ -113,7 +113,7 @@ target::session::session(const endpoint& at, const std::string& link, user used_
   if (of_hub_) set_up_origin();
 
   pipeline_ = std::make_unique<target_pipeline>(c, patience);
-  prepare_fixed_statements();
+  if (of_hub_) prepare_fixed_statements();  // a person may only read, before there is a schema duet
 }
 
 // Our side of the connection ends at once, so that whoever waits for it wakes up; then the server is told.
@@ -130,6 +130,7 @@ void target::session::interrupt() noexcept {
 }
 
 void target::session::prepare_fixed_statements() {
+  if (std::exchange(prepared_, true)) return;
   const char* doing = "preparing statements at home";
   auto prepare = [&](const char* name, const char* sql) { pipeline_->send_prepare(name, sql, tag::control, 0, doing); };
   prepare("begin", "BEGIN");
@@ -250,6 +251,7 @@ target::moved target::session::begin_locked() {
   if (in_transaction_) throw failure(failure_kind::internal, "a transaction at home was begun inside another one");
   const char* doing = "locking the control row at home";
   const parameter parameters[] = {text(link_)};
+  prepare_fixed_statements();
   in_transaction_ = true;
   has_savepoint_ = false;
   result_handle answer;
