@@ -83,7 +83,7 @@ std::string_view name(delete_rule r) {
 
 std::string_view name(value_kind k) {
   constexpr std::string_view names[] = {"boolean",   "integer", "decimal", "real", "text", "bytes",       "date", "time",       "datetime",
-                                        "timestamp", "json",    "bits",    "uuid", "enumeration", "set",  "text_array", "other"};
+                                        "timestamp", "json",    "bits",    "uuid", "enumeration", "set",  "array", "printed", "other"};
   return names[static_cast<int>(k)];
 }
 

@@ -58,7 +58,9 @@ constexpr type_row types[] = {
     {"longtext", {wire_blob, wire_maria_blob_compressed}}, {"tinyblob", {wire_blob, wire_maria_blob_compressed}},
     {"blob", {wire_blob, wire_maria_blob_compressed}}, {"mediumblob", {wire_blob, wire_maria_blob_compressed}},
     {"longblob", {wire_blob, wire_maria_blob_compressed}}, {"json", {wire_json, wire_blob}}, {"vector", {wire_vector, wire_varchar}},
-    {"uuid", {wire_string}}, {"inet4", {wire_string}}, {"inet6", {wire_string}},
+    {"uuid", {wire_string}}, {"inet4", {wire_string}}, {"inet6", {wire_string}}, {"geometry", {wire_geometry}}, {"point", {wire_geometry}},
+    {"linestring", {wire_geometry}}, {"polygon", {wire_geometry}}, {"multipoint", {wire_geometry}}, {"multilinestring", {wire_geometry}},
+    {"multipolygon", {wire_geometry}}, {"geometrycollection", {wire_geometry}}, {"geomcollection", {wire_geometry}},
 };
 
 bool is_utf8(std::string_view charset) {

@@ -16,7 +16,10 @@ struct catalog_type {
   std::string native;          // format_type(), qualified unless it is in pg_catalog
   std::string name;            // pg_type.typname
   bool built_in = false;       // in schema pg_catalog
-  bool is_enum = false;
+  char form = 'b';             // typtype: b base, c composite, e enum, r range, m multirange
+  std::string extension;       // that it belongs to, or empty
+  std::string element;         // of an array: typname of its elements
+  bool element_built_in = false;
   int modifier = -1;           // atttypmod
   std::vector<std::string> labels;
   std::string collation;

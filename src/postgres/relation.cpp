@@ -25,13 +25,14 @@ value_kind kind_of_type(std::uint32_t oid) {
     case 114: case 3802: return value_kind::json;
     case 1560: case 1562: return value_kind::bits;
     case 2950: return value_kind::uuid;
-    case 1009: case 1014: case 1015: return value_kind::text_array;
+    case 1009: case 1014: case 1015: return value_kind::array;
     default: return value_kind::other;
   }
 }
 
 // Whether text printed for a column that then had the type `oid` reads as a value of `kind`.
 bool reads_as(std::uint32_t oid, value_kind kind) {
+  if (kind == value_kind::printed) return false;  // only as the very type of the mapping
   if (oid >= first_user_oid) return kind == value_kind::enumeration || kind == value_kind::text;
   const value_kind then = kind_of_type(oid);
   if (then == kind) return true;

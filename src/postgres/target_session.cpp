@@ -395,7 +395,7 @@ void target::session::apply(const run& r, insert_mode mode, std::vector<std::uin
         execute(statement_for(table, insert_checked, r.columns, {}), r.rows);
         find_refused_keys(table, r.rows, unmatched);
       } else {
-        const std::uint64_t written = r.rows.size() >= copy_rows_min ? copy_in(r) : insert(table, r.columns, r.rows);
+        const std::uint64_t written = r.rows.size() >= copy_rows_min && can_be_copied(table, r.columns) ? copy_in(r) : insert(table, r.columns, r.rows);
         if (const std::uint64_t kept_off = r.rows.size() - written; kept_off > 0)
           throw failure(failure_kind::row_refused, "inserting into " + table_name(table) + ": a trigger at home did not let " +
                                                        std::to_string(kept_off) + (kept_off == 1 ? " row" : " rows") + " through");

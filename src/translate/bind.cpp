@@ -306,7 +306,7 @@ class binder {
                     what + " is " + type_name(h) + " and its partner " + full_name(pair.spoke) + "." + s.name + " is " + type_name(s) + ": " + p.refusal,
                     "change one of the types, or exclude: [" + h.name + "]");
     }
-    if (p.is == grade::declared_loss) warn("declared_loss", rule.at.line, what + " (" + type_name(h) + ", " + type_name(s) + ") does not keep: " + p.loss, "give both sides the same precision, or accept it");
+    if (p.is == grade::declared_loss) warn("declared_loss", rule.at.line, what + " (" + type_name(h) + ", " + type_name(s) + ") does not keep: " + p.loss, "accept it, or give both sides types that keep all of it");
     if (!p.assumption.empty()) warn("utc_assumed", rule.at.line, what + " (" + type_name(h) + ", " + type_name(s) + "): " + p.assumption, "make it timestamptz and TIMESTAMP, or keep UTC in it");
     if (h.nullable != s.nullable && !is_key(pair, h)) {
       warn("null_one_side", rule.at.line, what + " is NOT NULL at " + (h.nullable ? "the spoke" : "home") + " only: NULLs of the other side will be held",
