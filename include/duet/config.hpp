@@ -67,6 +67,7 @@ struct table_rule {
   merge_truth truth = merge_truth::home;
   std::string latest_by;            // truth latest: home's column name
   std::optional<std::uint64_t> held_limit;
+  schema_rule on_schema_change = schema_rule::pause;
   // What was refused of it: what hangs on that is not looked at.
   bool flawed = false;              // any part
   bool spoke_flawed = false, columns_flawed = false, direction_flawed = false;  // the spoke's name; columns or exclude; direction
@@ -108,6 +109,7 @@ struct finding {
   std::string text;     // what is, and why it matters
   std::string remedy;   // the SQL, setting or edit that mends it
   std::string where;    // "duet.yaml:12", "home", "spoke", "public.customer"
+  std::string table;    // home's name, if it is about how the sides of one table fit
 };
 using findings = std::vector<finding>;
 bool refused(const findings&);

@@ -16,6 +16,8 @@ std::string_view name(side);
 struct column_type {
   value_kind kind = value_kind::other;
   std::string native;             // as the server prints it, in full: "numeric(12,2)", "int(10) unsigned", "timestamp(3) without time zone"
+  std::string name;               // printed, other: the type without its parameters (interval, inet6; "composite type"); bytes: geometry, vector
+  value_kind element = value_kind::other;  // array: integer, boolean, real (of `bits`), text; printed for all else
   int bits = 0;                   // integer: 8, 16, 24, 32, 64 (YEAR: 16); real: 32 or 64; bits: n
   bool is_unsigned = false;       // integer, decimal, real on MySQL
   int precision = -1;             // decimal: total digits (-1: without limit); date/time kinds: fraction digits 0-6

@@ -84,6 +84,15 @@ struct echo_difference {
   std::uint64_t rows = 0;
 };
 
+// A table that waits for both sides to fit again, or catches up with what has waited.
+struct paused_table {
+  std::string table;                 // home's name
+  std::string reason;                // empty: it catches up
+  std::string remedy;                // the statement that mends it
+  std::int64_t since_us = 0;
+  bool catches_up() const { return reason.empty(); }
+};
+
 struct hub_status {
   std::string link;
   bool healthy = false;              // both lanes stream
@@ -94,6 +103,7 @@ struct hub_status {
   lane_status home_to_spoke, spoke_to_home;
   std::uint64_t held_rows = 0;       // rows waiting in duet.held of both sides, as far as this hub knows
   std::vector<std::string> stopped_tables;  // home's names: all of their changes wait in duet.held
+  std::vector<paused_table> paused_tables;
   std::optional<clock_comparison> clocks;   // none: not measured yet
   std::uint64_t echoes_compared[2] = {};    // by the side written to: rows of ours that were compared as they came back
   std::vector<echo_difference> echo_differences;

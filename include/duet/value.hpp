@@ -19,7 +19,8 @@
 //   uuid         36 characters, lower case
 //   enumeration  the label
 //   set          labels in the order of their definition, joined by ','
-//   text_array   PostgreSQL's array literal, {a,"b c",NULL}
+//   array        PostgreSQL's array literal, {a,"b c",NULL}
+//   printed      a type that travels as the text that its server prints: inet, interval (ISO 8601), ranges, composite types, ...
 //   other        a type outside the contract; never on the way (the mapping refuses it)
 #pragma once
 
@@ -29,7 +30,7 @@
 namespace duet {
 
 enum class value_kind : std::uint8_t {
-  boolean, integer, decimal, real, text, bytes, date, time, datetime, timestamp, json, bits, uuid, enumeration, set, text_array, other
+  boolean, integer, decimal, real, text, bytes, date, time, datetime, timestamp, json, bits, uuid, enumeration, set, array, printed, other
 };
 std::string_view name(value_kind);
 

@@ -26,6 +26,7 @@ constexpr const char* examples =
     "  duet setup --print -c duet.yaml       the SQL and the GRANTs, for a DBA to read or run\n"
     "  duet setup -c duet.yaml               makes tables, publication, slot and origin\n"
     "  duet setup --create-missing           the same, and the tables that one side lacks\n"
+    "  duet plan --out plan.json             what the first copy or merge will do, before it does\n"
     "  duet run -c duet.yaml                 the daemon; Ctrl-C or SIGTERM drains and stops\n"
     "  duet status --watch -c duet.yaml      rows/s and lag per lane, each second\n"
     "  duet conflicts --since 1h             what conflict rules have decided; show ID: the rows\n"
@@ -89,6 +90,7 @@ int run_command_line(int argc, const char* const* argv, std::string_view version
       ->check(CLI::IsMember({"home", "spoke"}));
   CLI::App* run_verb = add("run", "runs the link until SIGTERM or Ctrl-C", run);
   run_verb->add_flag("--take-over", o.take_over, "end another hub of this link first");
+  run_verb->add_option("--initial", o.plan_file, "a plan that `duet plan` has written: start only if it still fits")->type_name("FILE");
   run_verb->add_option("--log-level", o.log_level, "trace, debug, info, warn or error (default: info)")
       ->type_name("LEVEL")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}));
@@ -128,6 +130,11 @@ int run_command_line(int argc, const char* const* argv, std::string_view version
   resolve_verb->add_flag("--all", o.all, "all keys of --table that wait");
   resolve_verb->add_flag("--yes", o.yes, "do not ask");
 
+  CLI::App* plan_verb = add("plan", "compares both sides and says what the first copy or merge will make of them; changes nothing", plan_begin);
+  plan_verb->add_option("--out", o.out_file, "write the plan to this file, for `duet run --initial`")->type_name("FILE");
+  plan_verb->add_option("--table", o.table, "only this table")->type_name("TABLE");
+  plan_verb->add_option("--rate", o.rate, "compare at most so many rows a second")->type_name("ROWS")->check(CLI::Range(1, 1000000000));
+  plan_verb->add_option("--limit", o.limit, "how many differences are listed of each table (default: 50)")->type_name("N")->check(CLI::Range(1, 1000000));
   CLI::App* verify_verb = add("verify", "compares the rows of both sides, while both are written to; changes nothing", verify);
   verify_verb->add_option("--table", o.table, "only this table")->type_name("TABLE");
   verify_verb->add_option("--rate", o.rate, "compare at most so many rows a second")->type_name("ROWS")->check(CLI::Range(1, 1000000000));

@@ -26,7 +26,8 @@ class preflight {
   bool want_home = true, want_spoke = true;  // connect() leaves the other one out
   void bind();           // catalogs and mapping; needs both
   void check();          // server and tables, of each site that is reached
-  void check_set_up();   // what setup makes
+  void excuse_paused_tables();  // of a link that is set up: tables that no longer fit are no refusal
+  void check_set_up();   // what setup makes, and this
 
   // Of all findings so far: 2 the configuration is refused, 3 a database can't be reached, 1 something else is refused, 0.
   int exit_code() const;
@@ -59,8 +60,5 @@ class preflight {
 
 // A failure to connect, whatever its reason (a refused login, too): the database can't be reached.
 failure connect_failure(failure);
-
-// The names that site::load_tables is asked for, per side.
-std::vector<std::string> table_patterns(const config&, side);
 
 }  // namespace duet::cli

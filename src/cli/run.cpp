@@ -15,6 +15,7 @@
 
 #include "cli/answer.hpp"
 #include "cli/log_format.hpp"
+#include "cli/plan.hpp"
 #include "cli/preflight.hpp"
 #include "duet/failure.hpp"
 #include "duet/hub.hpp"
@@ -208,6 +209,14 @@ int run(const options& o, const engines& e, console& c) {
   if (const int code = p->exit_code(); code != exit_fine) {
     spdlog::error("not started: mend what is refused first; `duet check` shows all of it");
     return not_started(o, c, *p, code == exit_findings ? exit_refused : code);
+  }
+  if (!o.plan_file.empty()) {
+    try {
+      spdlog::info("plan {} fits", require_plan(o.plan_file, *p));
+    } catch (const failure& f) {
+      log_failure(f);
+      return o.json ? answer_failure(o, c, "run", f) : exit_code(f.kind);
+    }
   }
   p->home.reset();  // the hub makes its own
   p->spoke.reset();

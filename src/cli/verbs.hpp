@@ -22,6 +22,8 @@ struct options {
   bool json = false;
   bool print = false;                   // setup, teardown: show the SQL, run nothing
   bool take_over = false;               // run
+  std::string plan_file;                // run: the plan that must fit
+  std::string out_file;                 // plan
   std::string log_level = "info";
   bool log_json = false;
   bool watch = false;                   // status
@@ -69,5 +71,6 @@ int resolve_held(const options&, const engines&, console&);
 int verify(const options&, const engines&, console&);
 int repair(const options&, const engines&, console&);
 int schema(const options&, const engines&, console&);
+int plan_begin(const options&, const engines&, console&);
 
 }  // namespace duet::cli

@@ -39,8 +39,8 @@ const char* name(difference::kind k) {
 
 std::string text_of(const difference& d) {
   switch (d.is) {
-    case difference::kind::missing_at_home: return "missing at home";
-    case difference::kind::missing_at_spoke: return "missing at the spoke";
+    case difference::kind::missing_at_home: return "missing at home" + (d.why.empty() ? "" : ", and can't be there: " + d.why);
+    case difference::kind::missing_at_spoke: return "missing at the spoke" + (d.why.empty() ? "" : ", and can't be there: " + d.why);
     case difference::kind::different: return "differs in " + fmt::format("{}", fmt::join(d.columns, ", ")) + (d.why.empty() ? "" : ": " + d.why);
     case difference::kind::incomparable: return "can't be on both sides: " + d.why;
   }

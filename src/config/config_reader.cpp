@@ -508,7 +508,7 @@ class reader {
   // `rule` is what could be understood; without a name at home it is nothing.
   void read_table(const YAML::Node& n, const std::string& example, table_rule& rule) {
     rule.at.line = line_of(n);
-    if (!check_map(n, "a table", {"home", "spoke", "columns", "exclude", "direction", "conflict", "deletes", "held_limit", "initial", "truth"})) return;
+    if (!check_map(n, "a table", {"home", "spoke", "columns", "exclude", "direction", "conflict", "deletes", "held_limit", "initial", "truth", "on_schema_change"})) return;
     if (const YAML::Node home = n["home"]) {
       const auto text = text_of(home, "home", example);
       if (text && table_name_ok(*text, true)) rule.home = *text;
@@ -544,6 +544,17 @@ class reader {
     if (const YAML::Node deletes = n["deletes"]) read_deletes(deletes, rule);
     if (refuses([&] { read_initial(n["initial"], rule); }) || refuses([&] { read_truth(n["truth"], rule); })) rule.initial = initial_rows::none;
     if (n["held_limit"]) read_number(n, "held_limit", "", decode_count, "bad_number", "10000", 0, held_limit_max, rule.held_limit.emplace());
+    if (n["on_schema_change"]) read_schema_rule(n["on_schema_change"], rule);
+  }
+
+  void read_schema_rule(const YAML::Node& n, table_rule& table) {
+    const auto text = text_of(n, "on_schema_change", "`on_schema_change: pause`");
+    for (const schema_rule r : {schema_rule::pause, schema_rule::follow, schema_rule::ignore_new_columns}) {
+      if (!text || *text != name(r)) continue;
+      table.on_schema_change = r;
+      return;
+    }
+    if (text) refuse("bad_schema_rule", line_of(n), "on_schema_change: there is no such rule", "one of pause, follow, ignore_new_columns");
   }
 
   void read_initial(const YAML::Node& n, table_rule& table) {

@@ -48,6 +48,15 @@ std::string_view name(delete_action a) {
   return "?";
 }
 
+std::string_view name(schema_rule r) {
+  switch (r) {
+    case schema_rule::pause: return "pause";
+    case schema_rule::follow: return "follow";
+    case schema_rule::ignore_new_columns: return "ignore_new_columns";
+  }
+  return "?";
+}
+
 std::string_view name(conflict_rule r) {
   switch (r) {
     case conflict_rule::none: return "none";
@@ -74,7 +83,7 @@ std::string_view name(delete_rule r) {
 
 std::string_view name(value_kind k) {
   constexpr std::string_view names[] = {"boolean",   "integer", "decimal", "real", "text", "bytes",       "date", "time",       "datetime",
-                                        "timestamp", "json",    "bits",    "uuid", "enumeration", "set",  "text_array", "other"};
+                                        "timestamp", "json",    "bits",    "uuid", "enumeration", "set",  "array", "printed", "other"};
   return names[static_cast<int>(k)];
 }
 

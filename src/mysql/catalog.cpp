@@ -34,6 +34,13 @@ bool contains(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
 }
 
+bool is_geometry(std::string_view type) {
+  for (const std::string_view name : {"geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon",
+                                      "geometrycollection", "geomcollection"})
+    if (type == name) return true;
+  return false;
+}
+
 }  // namespace
 
 std::vector<std::string> decode_labels(std::string_view type) {
@@ -66,6 +73,7 @@ std::vector<std::string> decode_labels(std::string_view type) {
 column_type decode_type(const column_facts& facts) {
   column_type t;
   t.native = facts.column_type;
+  t.name = facts.data_type;
   const std::string_view type = facts.data_type;
   const auto integer = [&](int bits) {
     t.kind = value_kind::integer;
@@ -126,7 +134,15 @@ column_type decode_type(const column_facts& facts) {
     t.kind = value_kind::json;
   else if (type == "uuid")
     t.kind = value_kind::uuid;
-  else if (type == "enum" || type == "set") {
+  else if (type == "inet4" || type == "inet6")
+    t.kind = value_kind::printed;
+  else if (type == "vector") {
+    bytes();
+    t.name = "vector";
+  } else if (is_geometry(type)) {
+    t.kind = value_kind::bytes;
+    t.name = "geometry";
+  } else if (type == "enum" || type == "set") {
     t.kind = type == "enum" ? value_kind::enumeration : value_kind::set;
     t.labels = decode_labels(facts.column_type);
   }

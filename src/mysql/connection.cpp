@@ -90,6 +90,8 @@ std::string place_of(int error, std::string_view text) {
     }
     case 1153:
       return "larger than max_allowed_packet";
+    case 1416:
+      return "no geometry, or not of the column's kind";
     case 1644:
       return "a trigger refused it";
     default:
@@ -330,6 +332,7 @@ failure_kind kind_of(int error, std::string_view sqlstate) {
     case 3854:
     case 4025:
     case 4038:
+    case 6136:  // MySQL 9: not a vector of the column
     case 6575:  // MySQL 9.6: a cascade that goes deeper than the server follows it
       return failure_kind::row_refused;
     default:

@@ -1,5 +1,7 @@
 #include "mysql/sql_writer.hpp"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -218,6 +220,11 @@ void append_typed_value(std::string& out, const column& c, cell value) {
         out += "CAST(";
         append_quoted(out, value.text());
         out += " AS UUID)";
+        return;
+      case value_kind::printed:
+        out += "CAST(";
+        append_quoted(out, value.text());
+        out += c.type.name == "inet4" ? " AS INET4)" : " AS INET6)";
         return;
       default:
         break;
@@ -751,6 +758,12 @@ std::string decode_selected(const column& c, std::string&& printed) {
     case value_kind::datetime:
     case value_kind::timestamp:
       strip_fraction_zeros(printed);
+      break;
+    case value_kind::printed:  // MariaDB's own spelling of INET6 is not that of PostgreSQL, nor that of row_decoder
+      if (in6_addr address; inet_pton(AF_INET6, printed.c_str(), &address) == 1) {
+        char text[INET6_ADDRSTRLEN];
+        return inet_ntop(AF_INET6, &address, text, sizeof text);
+      }
       break;
     default:
       break;

@@ -91,6 +91,7 @@ async function refresh() {
     document.title = 'Duet ' + now.link; by_id('link').textContent = 'Duet: ' + now.link;
     state.textContent = now.state; state.className = now.healthy ? 'good' : 'bad';
     by_id('facts').textContent = 'up ' + lag(now.uptime_s * 1000) + ' · epoch ' + now.epoch + ' · restarts ' + now.restarts + ' · rows held ' + count(now.held_rows)
+      + (now.paused_tables.length ? ' · paused: ' + now.paused_tables.map(t => t.table + (t.catches_up ? ' (catches up)' : ': ' + t.reason)).join(', ') : '')
       + (now.stopped_tables.length ? ' · stopped: ' + now.stopped_tables.join(', ') : '')
       + (now.clocks ? ' · clocks ' + (now.clocks.offset_us / 1000).toFixed(1) + ' ms apart' + (now.clocks.beyond_limit ? ', beyond the limit' : '') : '');
     for (const c of now.copies) if (!c.done) by_id('facts').textContent += ' · copying ' + c.table + ': ' + count(c.rows) + ' of about ' + count(c.estimated) + ' rows';

@@ -73,6 +73,11 @@ std::string status_text(const hub_status& now, const hub_status* before, double 
   if (a.index_spill_bytes || b.index_spill_bytes) line("their files", human_bytes(a.index_spill_bytes), human_bytes(b.index_spill_bytes));
   if (now.held_rows) out += fmt::format("\n  {} rows wait in duet.held\n", grouped(now.held_rows));
   for (const auto& table : now.stopped_tables) out += fmt::format("  table {} is stopped: its changes wait in duet.held\n", printable(table));
+  for (const paused_table& t : now.paused_tables) {
+    if (t.catches_up()) out += fmt::format("  table {} catches up with what came while it was paused\n", printable(t.table));
+    else out += fmt::format("  table {} is paused, its changes wait in the logs: {}\n", printable(t.table), printable(t.reason));
+    if (!t.remedy.empty()) out += fmt::format("    to do: {}\n", printable(t.remedy));
+  }
   for (const echo_difference& d : now.echo_differences)
     out += fmt::format("  {}: {} has not stored what Duet sent, in {} rows\n", printable(d.column.empty() ? d.table : d.table + '.' + d.column), name(d.at), grouped(d.rows));
   if (!now.copies.empty()) out += '\n';

@@ -215,7 +215,18 @@ void comparer::report(const pair_of_rows& p) {
   d.token = translate::key_token(table_, &known == &p.key[0] ? side::home : side::spoke, key.data(), arena_);
   if (!p.problem.empty()) d.is = kind::incomparable;
   else if (d.is == kind::different) d.columns = differing(p, d.why);
-  found_.differences.push_back(std::move(d));
+  else d.why = why_it_cannot_cross(p, home ? side::home : side::spoke);
+  ++(home && spoke ? found_.different : home ? found_.missing_at_spoke : found_.missing_at_home);
+  for (const std::string& c : d.columns) ++found_.in_columns[c];
+  if (!d.why.empty()) ++found_.unfit[d.why];
+  if (found_.differences.size() < keep_) found_.differences.push_back(std::move(d));
+}
+
+std::string comparer::why_it_cannot_cross(const pair_of_rows& p, side from) const {
+  std::string problem;
+  cell* out = arena_.allocate_array<cell>(table_.columns.size());
+  if (translate::convert_row(table_, from, view_of(p.row[static_cast<int>(from)], arena_), out, arena_, problem)) return {};
+  return problem;
 }
 
 }  // namespace duet::pipeline

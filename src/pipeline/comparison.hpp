@@ -6,6 +6,7 @@
 #include <compare>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,7 @@ struct difference {
   std::string key;                   // JSON, home's names; in home's form, unless it is incomparable
   std::uint64_t token = 0;           // of the key
   std::vector<std::string> columns;  // home's names: those that differ
-  std::string why;                   // incomparable
+  std::string why;                   // one side's row, or what differs of it, has no form on the other one
 };
 
 struct comparison {
@@ -34,13 +35,17 @@ struct comparison {
   std::uint64_t looked_at_again = 0;       // rows that differed at first, and were under way
   std::uint64_t stay = 0;                  // on one side only, since the other one's deletes are not carried over
   std::uint64_t changing = 0;              // changed each time they were looked at: not decided
-  std::vector<difference> differences;
+  std::uint64_t missing_at_home = 0, missing_at_spoke = 0, different = 0;
+  std::map<std::string, std::uint64_t> in_columns;  // of those that are on both sides: how many differ in a column
+  std::map<std::string, std::uint64_t> unfit;       // by the reason: rows that can't cross
+  std::vector<difference> differences;              // not more than were to be kept
 };
 
 class comparer {
  public:
   static constexpr std::size_t chunk_rows = 2000;
   static constexpr int looks_max = 30;
+  static constexpr std::size_t all = SIZE_MAX;
 
   struct sides {
     row_reader &home_rows, &spoke_rows;  // opened
@@ -51,7 +56,9 @@ class comparer {
   // After each chunk; false: that is enough.
   using onlooker = std::function<bool(const comparison&)>;
 
-  comparer(const table_pair& t, sides s, settler settle, onlooker look) : table_(t), sides_(s), settle_(std::move(settle)), look_(std::move(look)) {}
+  // `keep`: so many differences are listed; all are counted.
+  comparer(const table_pair& t, sides s, settler settle, onlooker look, std::size_t keep = all)
+      : table_(t), sides_(s), settle_(std::move(settle)), look_(std::move(look)), keep_(keep) {}
 
   comparison run();
 
@@ -81,6 +88,7 @@ class comparer {
   bool equal(const pair_of_rows&) const;
   void settle(side from, std::vector<pair_of_rows>);
   void report(const pair_of_rows&);
+  std::string why_it_cannot_cross(const pair_of_rows&, side from) const;
   row_reader& rows_of(side s) { return s == side::home ? sides_.home_rows : sides_.spoke_rows; }
   target& target_of(side s) { return s == side::home ? sides_.home : sides_.spoke; }
 
@@ -88,6 +96,7 @@ class comparer {
   const sides sides_;
   const settler settle_;
   const onlooker look_;
+  const std::size_t keep_;
   comparison found_;
   mutable base::arena arena_;
 };

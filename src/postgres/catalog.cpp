@@ -37,19 +37,23 @@ WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND n.nspname <> 'duet
 GROUP BY c.oid, n.nspname ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C")";
 
 constexpr const char* columns_query = R"(
-SELECT a.attrelid, a.attnum, a.attname, a.attnotnull, a.attgenerated <> '', a.attidentity = 'a',
-       format_type(t.oid, b.modifier), t.typname, t.typnamespace = 'pg_catalog'::regnamespace, t.typtype = 'e', b.modifier,
+SELECT a.attrelid, a.attnum, a.attname, a.attnotnull OR b.not_null, a.attgenerated <> '', a.attidentity = 'a',
+       format_type(t.oid, b.modifier), t.typname, t.typnamespace = 'pg_catalog'::regnamespace, t.typtype, b.modifier,
        coalesce(l.collname, ''), coalesce(l.collisdeterministic, true),
        CASE WHEN t.typtype = 'e'
-            THEN (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid) END
+            THEN (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid) END,
+       (SELECT e.extname FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+        WHERE d.classid = 'pg_type'::regclass AND d.objid = t.oid AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'),
+       m.typname, m.typnamespace = 'pg_catalog'::regnamespace
 FROM pg_attribute a
 CROSS JOIN LATERAL (
-  WITH RECURSIVE base(type, modifier) AS (
-    SELECT a.atttypid, a.atttypmod
+  WITH RECURSIVE base(type, modifier, not_null) AS (
+    SELECT a.atttypid, a.atttypmod, false
     UNION ALL
-    SELECT d.typbasetype, d.typtypmod FROM base JOIN pg_type d ON d.oid = base.type AND d.typtype = 'd')
-  SELECT base.type, base.modifier FROM base JOIN pg_type u ON u.oid = base.type AND u.typtype <> 'd') b
+    SELECT d.typbasetype, d.typtypmod, base.not_null OR d.typnotnull FROM base JOIN pg_type d ON d.oid = base.type AND d.typtype = 'd')
+  SELECT base.type, base.modifier, base.not_null FROM base JOIN pg_type u ON u.oid = base.type AND u.typtype <> 'd') b
 JOIN pg_type t ON t.oid = b.type
+LEFT JOIN pg_type m ON m.oid = t.typelem AND m.typarray = t.oid
 LEFT JOIN pg_collation l ON l.oid = a.attcollation
 WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attrelid, a.attnum)";
@@ -74,6 +78,39 @@ SELECT g.tgrelid, g.tgname FROM pg_trigger g
 WHERE g.tgrelid = ANY ($1::oid[]) AND NOT g.tgisinternal AND g.tgenabled IN ('O', 'A')
 ORDER BY g.tgrelid, g.tgname COLLATE "C")";
 
+// Types that travel as the text that PostgreSQL prints.
+constexpr std::string_view printed_types[] = {"inet",   "cidr", "macaddr", "macaddr8", "interval", "timetz", "xml",      "varbit", "tsvector", "tsquery",
+                                              "point",  "line", "lseg",    "box",      "path",     "polygon", "circle",  "pg_lsn", "jsonpath", "name",
+                                              "char"};
+constexpr std::string_view printed_of_extensions[] = {"hstore", "ltree", "cube", "geometry", "geography", "vector", "halfvec", "sparsevec"};
+
+template <std::size_t n>
+bool is_one_of(std::string_view name, const std::string_view (&all)[n]) {
+  return std::find(std::begin(all), std::end(all), name) != std::end(all);
+}
+
+column_type describe_array(column_type type, const catalog_type& t) {
+  const auto is = [&](std::initializer_list<std::string_view> names) {
+    return t.element_built_in && std::find(names.begin(), names.end(), t.element) != names.end();
+  };
+  type.kind = value_kind::array;
+  type.name = "array";
+  if (is({"box"})) {  // the only type whose arrays have another separator
+    type.kind = value_kind::other;
+    type.name = "box[]";
+  } else if (is({"int2", "int4", "int8"})) {
+    type.element = value_kind::integer;
+  } else if (is({"bool"})) {
+    type.element = value_kind::boolean;
+  } else if (is({"float4", "float8"})) {
+    type.element = value_kind::real;
+    type.bits = is({"float4"}) ? 32 : 64;
+  } else {
+    type.element = is({"text", "varchar"}) ? value_kind::text : value_kind::printed;
+  }
+  return type;
+}
+
 }  // namespace
 
 column_type describe_type(const catalog_type& t) {
@@ -83,12 +120,34 @@ column_type describe_type(const catalog_type& t) {
     type.collation = t.collation;
     type.case_insensitive = !t.deterministic;
   };
-  if (t.is_enum) {
-    type.kind = value_kind::enumeration;
-    type.labels = t.labels;
+  type.name = t.name;
+  const auto printed = [&](std::string_view name) {
+    type.kind = value_kind::printed;
+    type.name = name;
+    return type;
+  };
+  if (!t.element.empty()) return describe_array(std::move(type), t);
+  switch (t.form) {
+    case 'e':
+      type.kind = value_kind::enumeration;
+      type.labels = t.labels;
+      return type;
+    case 'c': return printed("composite type");
+    case 'r': return printed(t.built_in ? std::string_view(t.name) : "range type");
+    case 'm': return printed(t.built_in ? std::string_view(t.name) : "multirange type");
+    default: break;
+  }
+  if (t.extension == t.name && t.name == "citext") {
+    type.kind = value_kind::text;
+    type.case_insensitive = true;
+    type.collation = t.collation;
     return type;
   }
-  if (!t.built_in) return type;
+  if (!t.extension.empty() && is_one_of(t.name, printed_of_extensions)) return printed(t.name);
+  if (!t.built_in) {
+    type.name = "base type of your own or of an extension";
+    return type;
+  }
   auto integer = [&](int bits) {
     type.kind = value_kind::integer;
     type.bits = bits;
@@ -114,7 +173,10 @@ column_type describe_type(const catalog_type& t) {
       const int m = t.modifier - 4;
       type.precision = m >> 16 & 0xffff;
       type.scale = ((m & 0x7ff) ^ 1024) - 1024;  // 11 bits, signed since PostgreSQL 15
-      if (type.scale < 0) return type;           // numeric(5,-2): no such thing elsewhere
+      if (type.scale < 0) {
+        type.name = "numeric with a negative scale";
+        return type;
+      }
     }
     type.kind = value_kind::decimal;
   } else if (name == "text" || name == "varchar") {
@@ -122,7 +184,10 @@ column_type describe_type(const catalog_type& t) {
     if (t.modifier >= 4) type.length = t.modifier - 4;
     collate();
   } else if (name == "bpchar") {
-    if (t.modifier < 4) return type;  // bpchar without a length keeps its blanks, but does not compare them
+    if (t.modifier < 4) {  // it keeps its blanks, but does not compare them
+      type.name = "bpchar without a length";
+      return type;
+    }
     type.kind = value_kind::text;
     type.length = t.modifier - 4;
     type.fixed = true;
@@ -137,10 +202,7 @@ column_type describe_type(const catalog_type& t) {
   else if (name == "bit" && t.modifier > 0) {
     type.kind = value_kind::bits;
     type.bits = t.modifier;
-  } else if (name == "_text") {
-    type.kind = value_kind::text_array;
-    collate();
-  }
+  } else if (is_one_of(name, printed_types)) return printed(name == "char" ? "\"char\"" : name);
   return type;
 }
 
@@ -220,11 +282,14 @@ std::vector<table_schema> load_tables(PGconn* connection, const std::vector<std:
     type.native = field(r, i, 6);
     type.name = field(r, i, 7);
     type.built_in = is_true(field(r, i, 8));
-    type.is_enum = is_true(field(r, i, 9));
+    type.form = field(r, i, 9)[0];
     type.modifier = to_int(field(r, i, 10));
     type.collation = field(r, i, 11);
     type.deterministic = is_true(field(r, i, 12));
     if (!PQgetisnull(r, i, 13)) type.labels = parse_array_literal(field(r, i, 13));
+    type.extension = field(r, i, 14);
+    type.element = field(r, i, 15);
+    type.element_built_in = is_true(field(r, i, 16));
     index_of[at][to_int(field(r, i, 1))] = static_cast<int>(t.columns.size());
     column c;
     c.name = field(r, i, 2);
@@ -266,6 +331,29 @@ std::vector<table_schema> load_tables(PGconn* connection, const std::vector<std:
   for (int i = 0, n = PQntuples(triggers.get()); i < n; ++i)
     tables[table_of(triggers.get(), i)].triggers.emplace_back(field(triggers.get(), i, 1));
   return tables;
+}
+
+std::optional<std::string> constant_of(std::string_view e) {
+  if (e == "true" || e == "false") return std::string(e == "true" ? "1" : "0");
+  std::string text;
+  std::size_t at = 0;
+  if (e.starts_with('\'')) {
+    for (at = 1;; ++at) {
+      if (at >= e.size()) return std::nullopt;
+      if (e[at] == '\'' && (at + 1 >= e.size() || e[at + 1] != '\'')) break;
+      if (e[at] == '\'') ++at;
+      text += e[at];
+    }
+    ++at;
+  } else {
+    at = e.find_first_not_of("0123456789.");
+    if (at == 0 || e.empty()) return std::nullopt;
+    if (at == std::string_view::npos) at = e.size();
+    text = e.substr(0, at);
+  }
+  const std::string_view rest = e.substr(at);  // a cast, or nothing
+  if (!rest.empty() && (!rest.starts_with("::") || rest.find_first_of("'+*/|") != std::string_view::npos || rest.find("::", 2) != std::string_view::npos)) return std::nullopt;
+  return text;
 }
 
 }  // namespace duet::postgres

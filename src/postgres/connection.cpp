@@ -9,7 +9,7 @@ namespace {
 
 // jit off: its start-up cost is far above that of any statement here, and the planner's penalties (see target) would wake it.
 constexpr const char* session_options =
-    "-c DateStyle=ISO -c TimeZone=UTC -c extra_float_digits=1 -c bytea_output=hex -c IntervalStyle=postgres"
+    "-c DateStyle=ISO -c TimeZone=UTC -c extra_float_digits=1 -c bytea_output=hex -c IntervalStyle=iso_8601"
     " -c standard_conforming_strings=on -c client_min_messages=warning -c jit=off";
 
 const char* sslmode(tls_mode mode) {
@@ -22,6 +22,9 @@ const char* sslmode(tls_mode mode) {
   }
   return "verify-full";
 }
+
+// Raised by sql_writer, which has no other way to fail in a statement: see printed() there.
+constexpr std::string_view not_as_printed_state = "2203A";
 
 void ignore_notice(void*, const char*) {}
 
@@ -77,7 +80,12 @@ std::string function_of(std::string_view context) {
 std::string diagnosis(const PGresult* result, std::string_view state, bool of_a_function) {
   auto part = [&](int code) { return trimmed(PQresultErrorField(result, code)); };
   std::string text;
-  if (state.starts_with("22")) {
+  if (state == not_as_printed_state && !of_a_function) {
+    // JSON object does not contain key "NAME", in the server's language
+    const std::string message = part(PG_DIAG_MESSAGE_PRIMARY);
+    const std::size_t first = message.find('"'), last = message.rfind('"');
+    text = (first < last ? "column " + message.substr(first + 1, last - first - 1) + ": " : "") + "it is not written as PostgreSQL itself writes such a value";
+  } else if (state.starts_with("22")) {
     text = without_values(part(PG_DIAG_MESSAGE_PRIMARY));
   } else if (of_a_function || starts_with_any(state, {"P0", "38", "39", "09"})) {  // raised by the user's own code: its text may hold anything
     const char* context = PQresultErrorField(result, PG_DIAG_CONTEXT);

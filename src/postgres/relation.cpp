@@ -1,5 +1,7 @@
 #include "postgres/relation.hpp"
 
+#include <algorithm>
+
 #include "duet/failure.hpp"
 
 namespace duet::postgres {
@@ -23,23 +25,26 @@ value_kind kind_of_type(std::uint32_t oid) {
     case 114: case 3802: return value_kind::json;
     case 1560: case 1562: return value_kind::bits;
     case 2950: return value_kind::uuid;
-    case 1009: case 1014: case 1015: return value_kind::text_array;
+    case 1009: case 1014: case 1015: return value_kind::array;
     default: return value_kind::other;
   }
 }
 
 // Whether text printed for a column that then had the type `oid` reads as a value of `kind`.
 bool reads_as(std::uint32_t oid, value_kind kind) {
+  if (kind == value_kind::printed) return false;  // only as the very type of the mapping
   if (oid >= first_user_oid) return kind == value_kind::enumeration || kind == value_kind::text;
   const value_kind then = kind_of_type(oid);
   if (then == kind) return true;
   if (kind == value_kind::decimal) return then == value_kind::integer;
-  if (kind == value_kind::text) return then == value_kind::uuid;
+  if (kind == value_kind::text) return then == value_kind::uuid || then == value_kind::integer || then == value_kind::decimal;
   return false;
 }
 
 [[noreturn]] void changed(const table_pair& table, std::string_view column, const char* how) {
-  throw failure(failure_kind::schema_changed, "table " + table.home.schema + '.' + table.home.name + ", column " + std::string(column) + ' ' + how);
+  failure f(failure_kind::schema_changed, "table " + table.home.schema + '.' + table.home.name + ", column " + std::string(column) + ' ' + how);
+  f.table = table.home.schema + '.' + table.home.name;
+  throw f;
 }
 
 }  // namespace
@@ -74,9 +79,10 @@ projection project(const relation_message& relation, const table_pair& table, st
   for (std::size_t i = 0; i < relation.columns.size(); ++i) {
     const auto& c = relation.columns[i];
     p.columns[i].identity = c.identity;
+    const int meant = strictly ? -1 : table.once_called(side::home, c.name);
     for (std::size_t to = 0; to < table.columns.size(); ++to) {
       const auto& home = table.columns[to].home;
-      if (home.name != c.name) continue;
+      if (strictly ? home.name != c.name : meant != static_cast<int>(to)) continue;
       if (from[to] >= 0) base::throw_damaged("a relation has two columns of one name");
       from[to] = static_cast<int>(i);
       p.columns[i].to = static_cast<std::int32_t>(to);
@@ -89,6 +95,8 @@ projection project(const relation_message& relation, const table_pair& table, st
       if (types[to] != now) changed(table, home.name, "has changed its type");
       break;
     }
+    const auto is_this = [&](const column& known) { return known.name == c.name; };
+    if (strictly && p.columns[i].to < 0 && std::none_of(table.home.columns.begin(), table.home.columns.end(), is_this)) changed(table, c.name, "is new");
   }
   for (std::size_t to = 0; to < table.columns.size(); ++to) {
     if (from[to] >= 0) continue;

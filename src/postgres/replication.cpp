@@ -110,6 +110,7 @@ void replication_stream::open() {
 }
 
 std::vector<std::vector<type_number>> replication_stream::load_types(const mapping& m, log_position& fits_from) {
+  exec(catalog_.get(), "SET search_path = pg_catalog", "preparing a session at home");  // types are named as in catalog.hpp
   // The place first: a table altered after it is altered in the catalog that is read next.
   const result_handle place =
       exec(catalog_.get(), "SELECT pg_catalog.pg_current_wal_insert_lsn()", "reading the end of the log");
@@ -147,11 +148,22 @@ std::vector<std::vector<type_number>> replication_stream::load_types(const mappi
   // A domain is printed as what it is made of; the mapping may name either.
   const std::string columns_query =
       "SELECT n.nspname, c.relname, a.attname, a.atttypid, a.atttypmod, pg_catalog.format_type(a.atttypid, a.atttypmod), "
-      "CASE WHEN t.typbasetype <> 0 THEN pg_catalog.format_type(t.typbasetype, t.typtypmod) END "
+      "(WITH RECURSIVE base(type, modifier) AS (SELECT a.atttypid, a.atttypmod UNION ALL SELECT d.typbasetype, d.typtypmod "
+      "FROM base JOIN pg_catalog.pg_type d ON d.oid = base.type AND d.typtype = 'd') SELECT pg_catalog.format_type(base.type, base.modifier) "
+      "FROM base JOIN pg_catalog.pg_type u ON u.oid = base.type AND u.typtype <> 'd') "
       "FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid "
       "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_type t ON t.oid = a.atttypid "
       "WHERE a.attnum > 0 AND NOT a.attisdropped AND (n.nspname, c.relname) IN (" + names + ')';
   const result_handle columns = exec(catalog_.get(), columns_query.c_str(), "reading the columns of the synced tables");
+  for (int i = 0; i < PQntuples(columns.get()); ++i) {
+    const auto table = std::find_if(m.tables.begin(), m.tables.end(), [&](const table_pair& t) { return t.home.schema == field(columns.get(), i, 0) && t.home.name == field(columns.get(), i, 1); });
+    if (table == m.tables.end() || table->home.columns.empty()) continue;
+    const auto is_this = [&](const column& c) { return c.name == field(columns.get(), i, 2); };
+    if (std::any_of(table->home.columns.begin(), table->home.columns.end(), is_this)) continue;
+    failure f(failure_kind::schema_changed, "table " + table->home.schema + '.' + table->home.name + ", column " + std::string(field(columns.get(), i, 2)) + " is new");
+    f.table = table->home.schema + '.' + table->home.name;
+    throw f;
+  }
   std::vector<std::vector<type_number>> types(m.tables.size());
   std::unordered_map<std::string, int> row_of;
   auto key = [](std::string_view schema, std::string_view table, std::string_view column) {
@@ -170,7 +182,7 @@ std::vector<std::vector<type_number>> replication_stream::load_types(const mappi
       if (found == row_of.end()) throw failure(failure_kind::schema_changed, where + " is gone");
       const int i = found->second;
       const std::string_view now = field(columns.get(), i, 5), base = field(columns.get(), i, 6), then = pair.home.type.native;
-      if (pair.home.type.kind != value_kind::enumeration && !then.empty() && then != now && then != base)
+      if (pair.home.type.kind != value_kind::enumeration && !then.empty() && then != base)
         throw failure(failure_kind::schema_changed, where + " was " + std::string(then) + " and is now " + std::string(now));
       types[t].push_back({number<std::uint32_t>(field(columns.get(), i, 3)), number<std::int32_t>(field(columns.get(), i, 4))});
     }

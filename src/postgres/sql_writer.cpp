@@ -1,5 +1,7 @@
 #include "postgres/sql_writer.hpp"
 
+#include <algorithm>
+
 #include "postgres/connection.hpp"
 
 namespace duet::postgres {
@@ -9,16 +11,18 @@ const column& home_column(const table_pair& table, std::uint16_t i) { return tab
 
 std::string table_name(const table_pair& table) { return qualified_name(table.home.schema, table.home.name); }
 
+bool is_citext(const column_type& type) { return type.name == "citext"; }
+
 // The value `reference` (an element of the arrays) as its column's type, but without the column's limits: those are applied
-// by the assignment, which refuses where an explicit cast would cut in silence.
+// by the assignment, which refuses where an explicit cast would cut in silence. (Of what is printed, see below, nothing is cut.)
 std::string typed(const column_type& type, const std::string& reference) {
   switch (type.kind) {
     case value_kind::boolean:
     case value_kind::integer:
     case value_kind::bytes:
     case value_kind::uuid:
-    case value_kind::text:
       return reference;
+    case value_kind::text: return is_citext(type) ? reference + "::" + type.native : reference;
     case value_kind::decimal: return reference + "::numeric";
     case value_kind::real: return reference + (type.bits == 32 ? "::real" : "::double precision");
     case value_kind::date: return reference + "::date";
@@ -27,7 +31,8 @@ std::string typed(const column_type& type, const std::string& reference) {
     case value_kind::timestamp: return reference + "::timestamptz";  // the session's zone is UTC
     case value_kind::json: return reference + (type.native == "json" ? "::json" : "::jsonb");
     case value_kind::bits: return reference + "::\"bit\"";  // quoted: without the implied length 1
-    case value_kind::text_array: return reference + "::text[]";
+    case value_kind::array:
+    case value_kind::printed:
     case value_kind::enumeration:
     case value_kind::set:
     case value_kind::other:
@@ -41,7 +46,35 @@ std::string comparable(const column_type& type, const std::string& reference) {
   return type.kind == value_kind::text && type.fixed ? reference + "::bpchar" : typed(type, reference);
 }
 
-bool is_collated(const column_type& type) { return type.kind == value_kind::text || type.kind == value_kind::text_array; }
+bool is_collated(const column_type& type) { return type.kind == value_kind::text; }
+
+bool is_printed(const column_type& type) { return type.kind == value_kind::printed || type.kind == value_kind::array; }
+
+// A real number has several spellings: of its arrays the value is what counts.
+bool is_checked(const column_type& type) { return is_printed(type) && !(type.kind == value_kind::array && type.element == value_kind::real); }
+
+std::string quoted(char mark, std::string_view text) {
+  std::string out(1, mark);
+  for (const char c : text) {
+    if (c == mark || (c == '\\' && mark == '"')) out += mark == '"' ? '\\' : mark;
+    out += c;
+  }
+  return out + mark;
+}
+
+// What is stored must print as what was sent: PostgreSQL understands 10.0.0.1/32, and prints 10.0.0.1. Anything else would be
+// another value to the side that it came from. concat() prints with the type's own output function. A statement can fail by
+// its values only through a function that does: the error names the column (see not_as_printed_state).
+std::string printed(const column& c, const std::string& reference) {
+  const std::string value = typed(c.type, reference), path = "strict $." + quoted('"', c.name);
+  return "CASE WHEN " + reference + " IS NULL OR pg_catalog.concat(" + value + ") = " + reference + " THEN " + value +
+         " ELSE pg_catalog.concat(pg_catalog.jsonb_path_query_first(pg_catalog.jsonb_build_object('', " + reference + "), " +
+         quoted('\'', path) + "))::" + c.type.native + " END";
+}
+
+std::string assigned(const column& c, const std::string& reference) {
+  return is_checked(c.type) ? printed(c, reference) : typed(c.type, reference);
+}
 
 // Parameters, and the columns of the relation u that unnests them.
 class array_list {
@@ -91,6 +124,8 @@ std::string row_condition(const table_pair& table, column_list guard, array_list
     std::string stored = "t." + quote_identifier(c.name);
     std::string expected = arrays.element(i, array_parameter::before);
     if (c.type.kind == value_kind::json && c.type.native == "json") stored = "(" + stored + "::text) COLLATE \"C\"";
+    else if (is_printed(c.type)) stored = "(CASE WHEN " + stored + " IS DISTINCT FROM NULL THEN pg_catalog.concat(" + stored + ") END) COLLATE \"C\"";
+    else if (is_citext(c.type)) stored += "::text";
     else expected = comparable(c.type, expected);
     if (is_collated(c.type)) stored += " COLLATE \"C\"";
     where += " AND (" + stored + " IS NOT DISTINCT FROM " + expected + ")";
@@ -116,7 +151,7 @@ set_statement insert_statement(const table_pair& table, column_list columns, ins
   for (std::uint16_t i : columns) {
     const column& c = home_column(table, i);
     if (!values.empty()) values += ", ";
-    values += typed(c.type, arrays.element(i, array_parameter::after));
+    values += assigned(c, arrays.element(i, array_parameter::after));
     overriding |= c.identity_always;
   }
   std::string sql = "INSERT INTO " + table_name(table) + " (" + column_names(table, columns) + ")";
@@ -136,7 +171,7 @@ set_statement update_statement(const table_pair& table, column_list columns, col
   for (std::uint16_t i : columns) {
     const column& c = home_column(table, i);
     if (!assignments.empty()) assignments += ", ";
-    assignments += quote_identifier(c.name) + " = " + typed(c.type, arrays.element(i, array_parameter::after));
+    assignments += quote_identifier(c.name) + " = " + assigned(c, arrays.element(i, array_parameter::after));
   }
   for (std::uint16_t i : deltas) {
     const column& c = home_column(table, i);
@@ -195,6 +230,10 @@ std::string next_rows_statement(const table_pair& table, bool behind, std::size_
   }
   return "SELECT " + columns + " FROM ONLY " + table_name(table) + (behind ? " WHERE (" + key + ") > (" + values + ")" : "") + " ORDER BY " + key +
          " LIMIT " + std::to_string(limit) + (lock ? " FOR SHARE NOWAIT" : "");
+}
+
+bool can_be_copied(const table_pair& table, column_list columns) {
+  return std::none_of(columns.begin(), columns.end(), [&](std::uint16_t i) { return is_checked(home_column(table, i).type); });
 }
 
 std::string copy_statement(const table_pair& table, column_list columns) {

@@ -38,6 +38,7 @@ set_statement read_statement(const table_pair&);  // the same without locks
 std::string next_rows_statement(const table_pair&, bool behind, std::size_t limit, bool lock);
 // One row's date-time column, by its key: set to the parameter behind the arrays (NULL: the time now), or cleared.
 set_statement mark_statement(const table_pair&, const std::string& column, bool clear);
+bool can_be_copied(const table_pair&, column_list columns);  // COPY can't look at what it stores
 std::string copy_statement(const table_pair&, column_list columns);
 std::string truncate_statement(std::span<const table_pair* const>);
 

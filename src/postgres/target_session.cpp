@@ -113,7 +113,7 @@ target::session::session(const endpoint& at, const std::string& link, user used_
   if (of_hub_) set_up_origin();
 
   pipeline_ = std::make_unique<target_pipeline>(c, patience);
-  prepare_fixed_statements();
+  if (of_hub_) prepare_fixed_statements();  // a person may only read, before there is a schema duet
 }
 
 // Our side of the connection ends at once, so that whoever waits for it wakes up; then the server is told.
@@ -130,6 +130,7 @@ void target::session::interrupt() noexcept {
 }
 
 void target::session::prepare_fixed_statements() {
+  if (std::exchange(prepared_, true)) return;
   const char* doing = "preparing statements at home";
   auto prepare = [&](const char* name, const char* sql) { pipeline_->send_prepare(name, sql, tag::control, 0, doing); };
   prepare("begin", "BEGIN");
@@ -250,6 +251,7 @@ target::moved target::session::begin_locked() {
   if (in_transaction_) throw failure(failure_kind::internal, "a transaction at home was begun inside another one");
   const char* doing = "locking the control row at home";
   const parameter parameters[] = {text(link_)};
+  prepare_fixed_statements();
   in_transaction_ = true;
   has_savepoint_ = false;
   result_handle answer;
@@ -393,7 +395,7 @@ void target::session::apply(const run& r, insert_mode mode, std::vector<std::uin
         execute(statement_for(table, insert_checked, r.columns, {}), r.rows);
         find_refused_keys(table, r.rows, unmatched);
       } else {
-        const std::uint64_t written = r.rows.size() >= copy_rows_min ? copy_in(r) : insert(table, r.columns, r.rows);
+        const std::uint64_t written = r.rows.size() >= copy_rows_min && can_be_copied(table, r.columns) ? copy_in(r) : insert(table, r.columns, r.rows);
         if (const std::uint64_t kept_off = r.rows.size() - written; kept_off > 0)
           throw failure(failure_kind::row_refused, "inserting into " + table_name(table) + ": a trigger at home did not let " +
                                                        std::to_string(kept_off) + (kept_off == 1 ? " row" : " rows") + " through");

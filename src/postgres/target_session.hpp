@@ -81,6 +81,7 @@ class target::session {
   const endpoint at_;
   const std::string link_;
   const bool of_hub_;
+  bool prepared_ = false;
   struct free_cancel {
     void operator()(PGcancel* c) const noexcept { PQfreeCancel(c); }
   };

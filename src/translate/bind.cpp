@@ -104,7 +104,7 @@ class binder {
   static bool is_wildcard(const table_rule& r) { return r.home.ends_with(".*") || r.home == "*"; }
 
   void add(finding::level is, std::string code, int line, std::string text, std::string remedy) {
-    found_.push_back({is, std::move(code), std::move(text), std::move(remedy), config_.file + ":" + std::to_string(line)});
+    found_.push_back({is, std::move(code), std::move(text), std::move(remedy), config_.file + ":" + std::to_string(line), at_table_});
   }
   void refuse(std::string code, int line, std::string text, std::string remedy) {
     ok_ = false;
@@ -163,10 +163,11 @@ class binder {
     }
     const auto* h = find_home_table(home_, home);
     const auto* s = find_spoke_table(spoke_, spoke);
+    at_table_ = home.schema + "." + home.table;
     if (!h) refuse_missing_table(rule, "home", home, home_);
-    if (rule.spoke_flawed) return;
-    if (!s) refuse_missing_table(rule, "the spoke", spoke, spoke_);
-    if (h && s) bind_pair(rule, *h, *s);
+    if (!s && !rule.spoke_flawed) refuse_missing_table(rule, "the spoke", spoke, spoke_);
+    at_table_.clear();
+    if (h && s && !rule.spoke_flawed) bind_pair(rule, *h, *s);
   }
 
   void refuse_missing_table(const table_rule& rule, const std::string& where, const qualified_name& name, const std::vector<table_schema>& tables) {
@@ -181,6 +182,12 @@ class binder {
     ok_ = true;
     reported_.clear();
     const std::string what = full_name(home);
+    at_table_ = what;
+    bind_at_table(rule, home, spoke, what);
+    at_table_.clear();
+  }
+
+  void bind_at_table(const table_rule& rule, const table_schema& home, const table_schema& spoke, const std::string& what) {
     if (!bound_home_.insert(what).second) {
       return refuse("duplicate_table", rule.at.line, "home's table " + what + " is synced by an earlier rule", "a table can be synced once");
     }
@@ -197,6 +204,7 @@ class binder {
     pair.spoke = spoke;
     pair.direction = rule.direction;
     pair.line = rule.at.line;
+    pair.on_schema_change = rule.on_schema_change;
     pair_columns(rule, pair);
     pair_keys(rule, pair);
     if (rule.columns_flawed || rule.direction_flawed) return;
@@ -302,7 +310,7 @@ class binder {
                     what + " is " + type_name(h) + " and its partner " + full_name(pair.spoke) + "." + s.name + " is " + type_name(s) + ": " + p.refusal,
                     "change one of the types, or exclude: [" + h.name + "]");
     }
-    if (p.is == grade::declared_loss) warn("declared_loss", rule.at.line, what + " (" + type_name(h) + ", " + type_name(s) + ") does not keep: " + p.loss, "give both sides the same precision, or accept it");
+    if (p.is == grade::declared_loss) warn("declared_loss", rule.at.line, what + " (" + type_name(h) + ", " + type_name(s) + ") does not keep: " + p.loss, "accept it, or give both sides types that keep all of it");
     if (!p.assumption.empty()) warn("utc_assumed", rule.at.line, what + " (" + type_name(h) + ", " + type_name(s) + "): " + p.assumption, "make it timestamptz and TIMESTAMP, or keep UTC in it");
     if (h.nullable != s.nullable && !is_key(pair, h)) {
       warn("null_one_side", rule.at.line, what + " is NOT NULL at " + (h.nullable ? "the spoke" : "home") + " only: NULLs of the other side will be held",
@@ -787,6 +795,7 @@ class binder {
   std::set<std::string> claimed_home_, claimed_spoke_, bound_home_;
   std::map<std::string, std::string> bound_spoke_;  // and home's table
   std::set<const table_rule*> without_rule_;  // of conflicts
+  std::string at_table_;  // home's name of the one that is bound
   bool ok_ = true;  // no refusal of the table at hand
   std::set<std::pair<std::string, std::string>> reported_;  // its columns, of home and the spoke, that are refused
 };
@@ -795,6 +804,32 @@ class binder {
 
 mapping bind(const config& c, const std::vector<table_schema>& home, const std::vector<table_schema>& spoke, findings& found) {
   return binder(c, home, spoke, found).bind();
+}
+
+const table_rule* rule_of(const config& cfg, std::string_view table) {
+  const table_rule* by_schema = nullptr;
+  for (const table_rule& rule : cfg.tables) {
+    const qualified_name home(rule.home, "public");
+    if (home.schema + "." + home.table == table) return &rule;
+    if (home.table == "*" && table.starts_with(home.schema + ".") && !by_schema) by_schema = &rule;
+  }
+  return by_schema;
+}
+
+std::vector<std::string> table_patterns(const config& cfg, side which) {
+  std::vector<std::string> patterns;
+  for (const auto& rule : cfg.tables) {
+    if (which == side::home) {
+      patterns.push_back(rule.home);
+      continue;
+    }
+    std::string name = rule.spoke.empty() ? rule.home.substr(rule.home.find('.') + 1) : rule.spoke;  // npos + 1 = 0
+    if (rule.spoke.empty() || name.find('.') == std::string::npos) name = cfg.spoke.database + "." + name;
+    patterns.push_back(std::move(name));
+  }
+  std::sort(patterns.begin(), patterns.end());
+  patterns.erase(std::unique(patterns.begin(), patterns.end()), patterns.end());
+  return patterns;
 }
 
 }  // namespace duet::translate

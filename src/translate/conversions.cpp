@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "translate/converters.hpp"
 #include "translate/json_check.hpp"
 
 namespace duet::translate {
@@ -294,8 +295,6 @@ const char* text_to_set(const call& c, text& out) {
   return nullptr;
 }
 
-bool is_array_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
-
 const char* array_to_set(const call& c, text& out) {
   constexpr const char* no_array = "it is not a PostgreSQL array literal";
   text in = c.in;
@@ -335,13 +334,6 @@ const char* array_to_set(const call& c, text& out) {
   return nullptr;
 }
 
-// As PostgreSQL's array_out decides.
-bool needs_quotes(text label) {
-  if (label.empty()) return true;
-  if (label.size() == 4 && (label[0] | 32) == 'n' && (label[1] | 32) == 'u' && (label[2] | 32) == 'l' && (label[3] | 32) == 'l') return true;
-  return std::any_of(label.begin(), label.end(), [](char c) { return c == '"' || c == '\\' || c == '{' || c == '}' || c == ',' || is_array_space(c); });
-}
-
 const char* set_to_array(const call& c, text& out) {
   char* const start = c.arena.allocate(2 * c.in.size() + 2 * static_cast<std::size_t>(std::count(c.in.begin(), c.in.end(), ',')) + 4);
   char* p = start;
@@ -349,14 +341,8 @@ const char* set_to_array(const call& c, text& out) {
   for (text rest = c.in; !rest.empty();) {
     const std::size_t comma = rest.find(',');
     const text one = rest.substr(0, comma);
-    const bool quotes = needs_quotes(one);
     if (p != start + 1) *p++ = ',';
-    if (quotes) *p++ = '"';
-    for (char b : one) {
-      if (b == '"' || b == '\\') *p++ = '\\';
-      *p++ = b;
-    }
-    if (quotes) *p++ = '"';
+    p = write_array_element(one, p);
     rest = comma == text::npos ? text() : rest.substr(comma + 1);
   }
   *p++ = '}';
@@ -508,11 +494,10 @@ const char* bytes_to_uuid(const call& c, text& out) {
   return nullptr;
 }
 
-using converter = const char* (*)(const call&, text&);
 
 constexpr auto converters = [] {
-  std::array<converter, static_cast<std::size_t>(conversion_code::count)> t{};
-  const auto set = [&](conversion_code code, converter f) { t[static_cast<std::size_t>(code)] = f; };
+  std::array<converter*, static_cast<std::size_t>(conversion_code::count)> t{};
+  const auto set = [&](conversion_code code, converter* f) { t[static_cast<std::size_t>(code)] = f; };
   set(conversion_code::pass, pass);
   set(conversion_code::boolean_check, boolean_check);
   set(conversion_code::integer_range, integer_range);
@@ -548,6 +533,19 @@ constexpr auto converters = [] {
   set(conversion_code::uuid_check, uuid_check);
   set(conversion_code::uuid_to_bytes, uuid_to_bytes);
   set(conversion_code::bytes_to_uuid, bytes_to_uuid);
+  set(conversion_code::bits_check, bits_check);
+  set(conversion_code::array_to_json, array_to_json);
+  set(conversion_code::json_to_array, json_to_array);
+  set(conversion_code::hstore_to_json, hstore_to_json);
+  set(conversion_code::json_to_hstore, json_to_hstore);
+  set(conversion_code::address_check, address_check);
+  set(conversion_code::wkb_to_geometry, wkb_to_geometry);
+  set(conversion_code::geometry_to_wkb, geometry_to_wkb);
+  set(conversion_code::hex_wkb_to_geometry, hex_wkb_to_geometry);
+  set(conversion_code::geometry_to_hex_wkb, geometry_to_hex_wkb);
+  set(conversion_code::bytes_to_vector, bytes_to_vector);
+  set(conversion_code::reals_to_vector, reals_to_vector);
+  set(conversion_code::vector_to_reals, vector_to_reals);
   return t;
 }();
 

@@ -50,6 +50,19 @@ enum class conversion_code : std::uint16_t {
   uuid_check,         // text that is a UUID in lower case with hyphens
   uuid_to_bytes,      // 16 bytes
   bytes_to_uuid,
+  bits_check,         // exactly a digits 0 and 1
+  array_to_json,      // {1,2} to [1, 2]
+  json_to_array,
+  hstore_to_json,     // "a"=>"1" to {"a": "1"}
+  json_to_hstore,
+  address_check,      // an IP address of family a (4 or 6), without a network, as PostgreSQL prints it
+  wkb_to_geometry,    // WKB, or EWKB with a SRID, to MySQL's own: the SRID in 4 bytes, then WKB
+  geometry_to_wkb,
+  hex_wkb_to_geometry,  // the same in PostGIS's hex digits
+  geometry_to_hex_wkb,
+  bytes_to_vector,    // at most a bytes (-1: no limit), a multiple of 4
+  reals_to_vector,    // {1,0.5} to floats of 4 bytes
+  vector_to_reals,
   count
 };
 

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-namespace duet::translate {
+#include "translate/type_contract.hpp"
 
-namespace {
+namespace duet::translate {
 
 std::string quoted(side s, const std::string& name) {
   const char mark = s == side::home ? '"' : '`';
@@ -15,6 +15,8 @@ std::string quoted(side s, const std::string& name) {
   }
   return out + mark;
 }
+
+namespace {
 
 std::string in_parentheses(int n) { return n < 0 ? std::string() : "(" + std::to_string(n) + ")"; }
 
@@ -61,14 +63,15 @@ std::string type_at_spoke(const column_type& t, bool in_key, std::string& note) 
     case value_kind::datetime:
     case value_kind::timestamp: return "datetime" + in_parentheses(t.precision < 0 ? 6 : t.precision);
     case value_kind::json: return "json";
-    case value_kind::bits: return t.bits >= 1 && t.bits <= 64 ? "bit(" + std::to_string(t.bits) + ")" : "";
-    case value_kind::uuid: return "char(36)";
+    case value_kind::bits: return t.bits <= 64 ? "bit(" + std::to_string(t.bits) + ")" : t.bits <= varchar_max ? "varchar(" + std::to_string(t.bits) + ")" : "longtext";
     case value_kind::enumeration: return "enum" + list_of(t.labels);
-    case value_kind::set:
-    case value_kind::text_array:
-    case value_kind::other: return "";
+    default: break;
   }
-  return "";
+  const contract_row* row = find_made_at_spoke(t);
+  if (!row) return "";
+  if (!in_key || row->made_at_spoke != "longtext") return std::string(row->made_at_spoke);
+  note = "a text in a key has a limit in MySQL: what is longer is held";
+  return "varchar(" + std::to_string(key_text_max) + ")";
 }
 
 std::string type_at_home(const column_type& t) {
@@ -84,7 +87,9 @@ std::string type_at_home(const column_type& t) {
       const bool limited = t.length >= 0 && t.native.find("text") == std::string::npos;
       return !limited || t.length < 1 ? "text" : (t.fixed ? "char(" : "varchar(") + std::to_string(t.length) + ")";
     }
-    case value_kind::bytes: return "bytea";
+    case value_kind::bytes:
+      if (const contract_row* row = find_made_at_home(t)) return std::string(row->made_at_home);
+      return "bytea";
     case value_kind::date: return "date";
     case value_kind::time: return "time" + in_parentheses(t.precision);
     case value_kind::datetime: return "timestamp" + in_parentheses(t.precision);
@@ -94,10 +99,10 @@ std::string type_at_home(const column_type& t) {
     case value_kind::uuid: return "uuid";
     case value_kind::enumeration:
     case value_kind::set: return "text";
-    case value_kind::text_array:
-    case value_kind::other: return "";
+    default: break;
   }
-  return "";
+  const contract_row* row = find_made_at_home(t);
+  return row ? std::string(row->made_at_home) : "";
 }
 
 std::string name_of(const column& c, side made_for, const table_rule& rule) {
@@ -133,7 +138,6 @@ written_table write_table(const table_schema& there, side made_for, const table_
     if (!note.empty()) out.notes.push_back(c.name + ": " + note);
     made[i] = true;
     lines += "  " + quoted(made_for, name_of(c, made_for, rule)) + " " + type;
-    if (made_for == side::spoke && c.type.kind == value_kind::uuid) lines += " CHARACTER SET ascii COLLATE ascii_bin";
     if (!c.nullable) lines += " NOT NULL";
     lines += ",\n";
   }
@@ -165,6 +169,13 @@ written_table write_table(const table_schema& there, side made_for, const table_
   out.sql = "CREATE TABLE " + quoted(made_for, schema) + "." + quoted(made_for, name) + " (\n" + lines + "\n)";
   if (made_for == side::spoke) out.sql += " ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
   return out;
+}
+
+std::string column_definition(const column& there, side made_for, const std::string& name) {
+  std::string note;
+  const std::string type = made_for == side::spoke ? type_at_spoke(there.type, false, note) : type_at_home(there.type);
+  if (type.empty()) return {};
+  return quoted(made_for, name) + " " + type + (made_for == side::spoke && there.type.kind == value_kind::uuid ? " CHARACTER SET ascii COLLATE ascii_bin" : "");
 }
 
 std::vector<missing_table> write_missing_tables(const config& c, const std::vector<table_schema>& home, const std::vector<table_schema>& spoke) {

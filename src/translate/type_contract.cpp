@@ -1,418 +1,172 @@
 #include "translate/type_contract.hpp"
 
 #include <algorithm>
-#include <limits>
 
-#include "translate/conversions.hpp"
+#include "translate/pairings.hpp"
 
 namespace duet::translate {
 
 namespace {
 
-using code = conversion_code;
+using namespace pairings;
+using kind = value_kind;
 using type = column_type;
 
-conversion with(code c, std::int64_t a = 0, std::int64_t b = 0) {
-  const auto clamp = [](std::int64_t v) { return static_cast<int>(std::clamp<std::int64_t>(v, -1, std::numeric_limits<int>::max())); };
-  return {static_cast<std::uint16_t>(c), clamp(a), clamp(b)};
-}
+bool spoke_is_year(const type&, const type& spoke) { return lower(spoke.native).starts_with("year"); }
+bool spoke_is_geometry(const type&, const type& spoke) { return spoke.name == "geometry"; }
+bool spoke_is_vector(const type&, const type& spoke) { return spoke.name == "vector"; }
+bool spoke_is_plain(const type& home, const type& spoke) { return !spoke_is_geometry(home, spoke) && !spoke_is_vector(home, spoke); }
+bool home_is_text_array(const type& home, const type&) { return home.element == value_kind::text; }
 
-void refuse(pairing& p, std::string why) {
-  p.is = grade::refused;
-  p.refusal = std::move(why);
-}
-
-void lose(pairing& p, std::string what) {
-  p.is = grade::declared_loss;
-  p.guarded = p.may_be_key = false;
-  p.loss += (p.loss.empty() ? "" : "; ") + std::move(what);
-}
-
-std::string word(const type& t) { return t.native.empty() ? std::string(duet::name(t.kind)) : t.native; }
-
-std::string lower(std::string s) {
-  for (char& c : s)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-  return s;
-}
-
-bool is_year(const type& t) { return lower(t.native).starts_with("year"); }
-
-// ---- numbers
-
-int bits_of(const type& t) { return t.bits > 0 ? t.bits : 64; }
-
-// Every value of a is one of b.
-bool fits(const type& a, const type& b) {
-  if (a.is_unsigned && !b.is_unsigned) return bits_of(a) < bits_of(b);
-  return a.is_unsigned == b.is_unsigned && bits_of(a) <= bits_of(b);
-}
-
-conversion integer_into(const type& from, const type& to, pairing& p) {
-  if (from.kind == value_kind::integer && fits(from, to)) return {};
-  p.held.push_back("numbers out of the range of " + word(to));
-  return with(code::integer_range, bits_of(to), to.is_unsigned);
-}
-
-conversion into_decimal(const type& to, pairing& p) {
-  if (to.precision < 0 && !to.is_unsigned) return {};
-  p.held.push_back("numbers that " + word(to) + " can't hold exactly");
-  return with(code::decimal_rescale, to.precision < 0 ? std::numeric_limits<int>::max() : to.precision, std::max(to.scale, 0));
-}
-
-void boolean_with_number(const type&, const type&, pairing& p) {
-  p.to_home = with(code::boolean_check);
-  p.held.push_back("numbers other than 0 and 1");
-}
-
-void boolean_with_bits(const type&, const type& spoke, pairing& p) {
-  if (spoke.bits != 1) refuse(p, "only BIT(1) goes with boolean");
-}
-
-void integer_with_integer(const type& home, const type& spoke, pairing& p) {
-  p.to_spoke = integer_into(home, spoke, p);
-  p.to_home = integer_into(spoke, home, p);
-}
-
-void integer_with_boolean(const type&, const type&, pairing& p) {
-  p.to_spoke = with(code::boolean_check);
-  p.held.push_back("numbers other than 0 and 1");
-}
-
-void integer_with_year(const type& home, const type&, pairing& p) {
-  if (bits_of(home) < 16) return refuse(p, "YEAR needs at least smallint");
-  p.to_spoke = with(code::year_range);
-  p.held.push_back("numbers other than 0 and 1901 to 2155");
-}
-
-void integer_with_decimal(const type& home, const type& spoke, pairing& p) {
-  p.to_spoke = into_decimal(spoke, p);
-  p.to_home = with(code::decimal_to_integer, bits_of(home), home.is_unsigned);
-  p.held.push_back("numbers with a fraction, or out of the range of " + word(home));
-}
-
-void decimal_with_integer(const type& home, const type& spoke, pairing& p) {
-  p.to_spoke = with(code::decimal_to_integer, bits_of(spoke), spoke.is_unsigned);
-  p.to_home = into_decimal(home, p);
-  p.held.push_back("NaN, infinity, numbers with a fraction, or out of the range of " + word(spoke));
-}
-
-void decimal_with_decimal(const type& home, const type& spoke, pairing& p) {
-  p.to_spoke = into_decimal(spoke, p);
-  p.held.push_back("NaN, infinity");
-  if (home.precision == spoke.precision && home.scale == spoke.scale) return;
-  p.to_home = into_decimal(home, p);
-}
-
-void real_with_real(const type& home, const type& spoke, pairing& p) {
-  p.guarded = p.may_be_key = false;
-  p.held.push_back("NaN, infinity");
-  const bool narrow_home = home.bits == 32, narrow_spoke = spoke.bits == 32;
-  if (narrow_home == narrow_spoke) {
-    p.to_spoke = with(code::real_finite);
-  } else if (narrow_home) {
-    p.to_spoke = with(code::real_widen);
-    p.to_home = with(code::real_narrow);
-  } else {
-    p.to_spoke = with(code::real_narrow);
-    p.to_home = with(code::real_widen);
-  }
-  if (spoke.native.find(',') != std::string::npos) lose(p, "digits beyond those of " + word(spoke) + ", which the server rounds");
-  if (narrow_home != narrow_spoke) lose(p, "digits beyond single precision (about 7) of the double precision side");
-}
-
-// ---- text and bytes
-
-// MySQL's TEXT and BLOB types are limited in bytes; catalogs name the limit as a length or not at all.
-std::int64_t bytes_of_native(const type& t) {
-  const std::string native = lower(t.native);
-  if (native.starts_with("tinytext") || native.starts_with("tinyblob")) return 255;
-  if (native.starts_with("mediumtext") || native.starts_with("mediumblob")) return 16777215;
-  if (native.starts_with("longtext") || native.starts_with("longblob")) return -1;
-  if (native.starts_with("text") || native.starts_with("blob")) return 65535;
-  return -1;
-}
-
-std::int64_t characters_of(const type& t) {
-  const std::string native = lower(t.native);
-  const bool large_object = native.find("text") != std::string::npos;
-  return large_object ? -1 : t.length;
-}
-
-// `most`: the longest text that home can have, in characters; -1: any.
-conversion text_into_spoke(const type& home, std::int64_t most, const type& spoke, pairing& p) {
-  std::int64_t characters = characters_of(spoke), bytes = bytes_of_native(spoke);
-  if (most >= 0 && (characters < 0 || most <= characters)) characters = -1;
-  else if (characters >= 0) p.held.push_back("text of more than " + std::to_string(characters) + " characters");
-  if (most >= 0 && most * 4 <= bytes) bytes = -1;
-  else if (bytes >= 0) p.held.push_back("text of more than " + std::to_string(bytes) + " bytes");
-
-  const std::string charset = lower(spoke.charset);
-  code c = code::text_to_spoke;
-  if (charset == "utf8" || charset == "utf8mb3" || charset == "ucs2") c = code::text_to_spoke_bmp;
-  if (charset == "latin1") c = code::text_to_spoke_latin1;
-  if (charset == "ascii") c = code::text_to_spoke_ascii;
-  const bool all_of_unicode = charset.empty() || charset == "utf8mb4" || charset.starts_with("utf16") || charset == "utf32" || charset == "binary";
-  if (!all_of_unicode) p.held.push_back("characters that " + spoke.charset + " lacks");
-
-  const bool blanks = spoke.fixed && !home.fixed && home.kind == value_kind::text;
-  if (blanks) p.held.push_back("text of " + word(home) + " that ends with blanks");
-  if (c == code::text_to_spoke && characters < 0 && bytes < 0 && !spoke.fixed && !home.fixed) return {};
-  return with(c, characters, bytes);
-}
-
-conversion text_into_home(const type& home, const type& spoke, pairing& p) {
-  const std::int64_t most = characters_of(spoke);
-  const bool fits = home.length < 0 || (most >= 0 && most <= home.length);
-  if (!fits) p.held.push_back("text of more than " + std::to_string(home.length) + " characters");
-  if (home.fixed && !spoke.fixed) p.held.push_back("text of " + word(spoke) + " that ends with blanks");
-  return with(code::text_to_home, fits ? -1 : home.length);
-}
-
-void text_with_text(const type& home, const type& spoke, pairing& p) {
-  p.to_spoke = text_into_spoke(home, home.length, spoke, p);
-  p.to_home = text_into_home(home, spoke, p);
-  p.held.push_back("text with U+0000");
-}
-
-std::int64_t longest(const std::vector<std::string>& labels) {
-  std::size_t most = 0;
-  for (const auto& l : labels) most = std::max<std::size_t>(most, static_cast<std::size_t>(std::count_if(l.begin(), l.end(), [](char c) { return (c & 0xc0) != 0x80; })));
-  return static_cast<std::int64_t>(most);
-}
-
-void text_with_enumeration(const type& home, const type& spoke, pairing& p) {
-  p.to_spoke = with(code::label);
-  const bool fits = home.length < 0 || longest(spoke.labels) <= home.length;
-  p.to_home = with(code::label_to_text, fits ? -1 : home.length);
-  p.held = {"text that is no label of the ENUM", "MySQL's '' for invalid values"};
-  if (!fits) p.held.push_back("labels of more than " + std::to_string(home.length) + " characters");
-}
-
-void text_with_set(const type& home, const type&, pairing& p) {
-  p.to_spoke = with(code::text_to_set);
-  p.to_home = with(code::text_to_home, home.length);
-  p.held = {"text with a label that the SET lacks"};
-  if (home.length >= 0) p.held.push_back("text of more than " + std::to_string(home.length) + " characters");
-  lose(p, "the order and repetition of labels in home's text");
-}
-
-void text_with_uuid(const type& home, const type&, pairing& p) {
-  if (home.length >= 0 && home.length < 36) return refuse(p, "a UUID needs 36 characters");
-  p.to_spoke = with(code::uuid_check);
-  p.held = {"text that is not a UUID in lower case with hyphens"};
-}
-
-bool is_mysql_json(const type& spoke) { return spoke.kind == value_kind::json && !lower(spoke.native).starts_with("longtext"); }
-
-conversion json_into_spoke(const type& home, const type& spoke, pairing& p) {
-  if (is_mysql_json(spoke)) {
-    p.held.push_back("documents with numbers that MySQL's JSON can't keep exactly, or nested more than 100 deep");
-    return with(code::json_to_mysql);
-  }
-  return spoke.kind == value_kind::text ? text_into_spoke(home, -1, spoke, p) : conversion{};
-}
-
-void text_with_json(const type& home, const type& spoke, pairing& p) {
-  p.to_spoke = with(is_mysql_json(spoke) ? code::json_to_mysql : code::json_to_json);
-  p.to_home = with(code::text_to_home, home.length);
-  p.held.push_back("text that is not valid JSON");
-  lose(p, "spaces, the order of keys, repeated keys and the spelling of numbers");
-}
-
-void bytes_with_bytes(const type&, const type& spoke, pairing& p) {
-  if (spoke.fixed) {
-    p.to_spoke = with(code::bytes_exact, spoke.length);
-    p.to_home = with(code::bytes_pad, spoke.length, -1);
-    p.held.push_back("values that have not exactly " + std::to_string(spoke.length) + " bytes");
-    return;
-  }
-  const std::int64_t by_name = bytes_of_native(spoke), most = by_name >= 0 ? by_name : spoke.length;
-  if (most < 0 || most > std::numeric_limits<int>::max()) return;
-  p.to_spoke = with(code::bytes_limit, most);
-  p.held.push_back("values of more than " + std::to_string(most) + " bytes");
-}
-
-// ---- date and time
-
-int fraction_digits(const type& t) { return t.precision < 0 || t.precision > 6 ? 6 : t.precision; }
-
-void compare_precisions(const type& home, const type& spoke, pairing& p) {
-  const int h = fraction_digits(home), s = fraction_digits(spoke);
-  if (h == s) return;
-  lose(p, "fractions of a second beyond " + std::to_string(std::min(h, s)) + " digits (cut, not rounded)");
-}
-
-void date_with_date(const type&, const type&, pairing& p) {
-  p.to_spoke = with(code::date_to_spoke);
-  p.to_home = with(code::date_to_home);
-  p.held = {"infinity, BC, years after 9999", "zero and impossible dates"};
-}
-
-void time_with_time(const type& home, const type& spoke, pairing& p) {
-  if (fraction_digits(home) > fraction_digits(spoke)) p.to_spoke = with(code::time_to_spoke, fraction_digits(spoke));
-  p.to_home = with(code::time_to_home, fraction_digits(home));
-  p.held = {"negative times, times beyond 24 hours"};
-  compare_precisions(home, spoke, p);
-}
-
-void datetime_with_datetime(const type& home, const type& spoke, pairing& p) {
-  p.to_spoke = with(code::datetime_to_spoke, fraction_digits(spoke));
-  p.to_home = with(code::datetime_to_home, fraction_digits(home));
-  p.held = {"infinity, BC, years after 9999", "zero and impossible dates"};
-  compare_precisions(home, spoke, p);
-}
-
-void any_with_timestamp(const type& home, const type& spoke, pairing& p) {
-  p.to_spoke = with(code::instant_to_spoke, fraction_digits(spoke), spoke.is_unsigned);
-  p.to_home = with(code::datetime_to_home, fraction_digits(home));
-  p.held = {std::string("instants before 1970 or after ") + (spoke.is_unsigned ? "2106-02-07" : "2038-01-19") + ", infinity", "the zero timestamp"};
-  compare_precisions(home, spoke, p);
-}
-
-void datetime_with_timestamp(const type& home, const type& spoke, pairing& p) {
-  any_with_timestamp(home, spoke, p);
-  p.assumption = "home's value has no time zone: it is taken as UTC";
-}
-
-void timestamp_with_datetime(const type& home, const type& spoke, pairing& p) {
-  datetime_with_datetime(home, spoke, p);
-  p.assumption = "the spoke's value has no time zone: it is taken as UTC";
-}
-
-// ---- documents, bits, UUIDs, labels
-
-void json_with_json(const type& home, const type& spoke, pairing& p) {
-  p.guarded = p.may_be_key = false;
-  p.to_spoke = json_into_spoke(home, spoke, p);
-  const bool binary = !lower(home.native).starts_with("json") || lower(home.native).starts_with("jsonb");
-  p.to_home = with(binary ? code::json_to_jsonb : code::json_to_json);
-  if (spoke.kind == value_kind::text) p.held.push_back("text that is not valid JSON");
-  if (binary) p.held.push_back("documents with U+0000 or half a surrogate pair");
-  if (is_mysql_json(spoke) || binary) lose(p, "spaces, the order of keys, repeated keys and the spelling of numbers");
-}
-
-void bits_with_bits(const type& home, const type& spoke, pairing& p) {
-  if (home.bits != spoke.bits) refuse(p, "bit strings must have the same length on both sides");
-}
-
-void uuid_with_uuid(const type&, const type&, pairing& p) { p.held = {"UUIDs of version 8 and above that MariaDB refuses"}; }
-
-void uuid_with_text(const type&, const type& spoke, pairing& p) {
-  if (characters_of(spoke) >= 0 && characters_of(spoke) < 36) return refuse(p, "a UUID needs char(36), varchar(36) or binary(16)");
-  p.to_home = with(code::uuid_check);
-  p.held = {"text that is not a UUID in lower case with hyphens"};
-}
-
-void uuid_with_bytes(const type&, const type& spoke, pairing& p) {
-  if ((spoke.fixed && spoke.length != 16) || (spoke.length >= 0 && spoke.length < 16)) return refuse(p, "a UUID needs binary(16), char(36) or varchar(36)");
-  p.to_spoke = with(code::uuid_to_bytes);
-  p.to_home = with(code::bytes_to_uuid);
-  if (!spoke.fixed) p.held = {"values that have not exactly 16 bytes"};
-}
-
-// The server's own catalog shows '?' for each character of a label that is beyond U+FFFF.
-bool has_unclear_label(const type& spoke) {
-  if (spoke.kind != value_kind::enumeration && spoke.kind != value_kind::set) return false;
-  const std::string charset = lower(spoke.charset);
-  const bool beyond = charset == "utf8mb4" || charset.starts_with("utf16") || charset == "utf32" || charset == "gb18030";
-  return beyond && std::any_of(spoke.labels.begin(), spoke.labels.end(), [](const auto& l) { return l.find('?') != std::string::npos; });
-}
-
-bool has_all(const std::vector<std::string>& all, const std::vector<std::string>& some) {
-  return std::all_of(some.begin(), some.end(), [&](const auto& l) { return std::find(all.begin(), all.end(), l) != all.end(); });
-}
-
-void enumeration_with_enumeration(const type& home, const type& spoke, pairing& p) {
-  const bool any = std::any_of(home.labels.begin(), home.labels.end(), [&](const auto& l) { return has_all(spoke.labels, {l}); });
-  if (!any) return refuse(p, "the two enumerations have no label in common");
-  p.to_home = with(code::label);
-  p.held.push_back("MySQL's '' for invalid values");
-  if (!has_all(spoke.labels, home.labels)) {
-    p.to_spoke = with(code::label);
-    p.held.push_back("labels that the spoke lacks");
-  }
-  if (!has_all(home.labels, spoke.labels)) p.held.push_back("labels that home lacks");
-}
-
-void enumeration_with_text(const type& home, const type& spoke, pairing& p) {
-  p.to_spoke = text_into_spoke(home, longest(home.labels), spoke, p);
-  p.to_home = with(code::label);
-  p.held.push_back("text that is no label of the enumeration");
-}
-
-void array_with_set(const type&, const type&, pairing& p) {
-  p.to_spoke = with(code::array_to_set);
-  p.to_home = with(code::set_to_array);
-  p.held = {"labels that the SET lacks, NULL elements, arrays of more than one dimension"};
-  lose(p, "the order and repetition of home's elements");
-}
-
-// ---- the table
-
-using kind = value_kind;
-
-bool spoke_is_year(const type&, const type& spoke) { return is_year(spoke); }
+constexpr grade exact = grade::exact, loss = grade::declared_loss, refused = grade::refused;
+constexpr contract_direction all{exact, ""}, no{refused, ""};
+constexpr std::string_view bad_days = "zero and impossible dates", far_days = "infinity, BC, years after 9999",
+                           not_1970 = "outside 1970 to 2038 (MariaDB 11.5: 2106), infinity", not_printed = "text that is not spelled as PostgreSQL prints it",
+                           no_room = "text that is too long, or has characters that the character set lacks", fractions = "exact between equal precisions; else fractions of a second are cut",
+                           varchars = "char, varchar, text", geometries = "geometry, point, linestring, polygon, multi..., geometrycollection";
+constexpr contract_direction as_printed_to_spoke{exact, no_room}, as_printed_to_home{exact, not_printed};
 
 constexpr contract_row rows[] = {
-    {kind::boolean, kind::integer, "boolean", "tinyint(1), tinyint and other integers", grade::exact, "numbers other than 0 and 1", "", nullptr,
-     boolean_with_number},
-    {kind::boolean, kind::boolean, "boolean", "boolean", grade::exact, "numbers other than 0 and 1", "", nullptr, boolean_with_number},
-    {kind::boolean, kind::bits, "boolean", "bit(1)", grade::exact, "", "", nullptr, boolean_with_bits},
-    {kind::integer, kind::integer, "smallint, integer, bigint", "year", grade::exact, "numbers other than 0 and 1901 to 2155", "", spoke_is_year,
-     integer_with_year},
-    {kind::integer, kind::integer, "smallint, integer, bigint", "tinyint to bigint, signed or unsigned", grade::exact, "numbers out of the target's range",
-     "", nullptr, integer_with_integer},
-    {kind::integer, kind::boolean, "smallint, integer, bigint", "boolean", grade::exact, "numbers other than 0 and 1", "", nullptr, integer_with_boolean},
-    {kind::integer, kind::decimal, "smallint, integer, bigint", "decimal", grade::exact, "fractions, numbers out of range", "", nullptr,
+    // numbers
+    {kind::boolean, kind::integer, "boolean", "tinyint(1), tinyint and other integers", all, {exact, "numbers other than 0 and 1"}, "", boolean_with_number},
+    {kind::boolean, kind::boolean, "boolean", "boolean", all, {exact, "numbers other than 0 and 1"}, "", boolean_with_number},
+    {kind::boolean, kind::bits, "boolean", "bit(1)", all, all, "", boolean_with_bits},
+    {kind::integer, kind::integer, "smallint, integer, bigint", "year", {exact, "numbers other than 0 and 1901 to 2155"}, all, "", integer_with_year, spoke_is_year},
+    {kind::integer, kind::integer, "smallint, integer, bigint", "tinyint to bigint, signed or unsigned", {exact, "numbers out of the spoke's range"},
+     {exact, "numbers out of home's range"}, "", integer_with_integer},
+    {kind::integer, kind::boolean, "smallint, integer, bigint", "boolean", {exact, "numbers other than 0 and 1"}, all, "", integer_with_boolean},
+    {kind::integer, kind::decimal, "smallint, integer, bigint", "decimal", {exact, "numbers out of range"}, {exact, "fractions, numbers out of range"}, "",
      integer_with_decimal},
-    {kind::decimal, kind::integer, "numeric (numeric(20,0) for bigint unsigned)", "tinyint to bigint, signed or unsigned", grade::exact,
-     "NaN, infinity, fractions, numbers out of range", "", nullptr, decimal_with_integer},
-    {kind::decimal, kind::decimal, "numeric", "decimal", grade::exact, "NaN, infinity, digits that the target has no room for",
-     "zeros at the end of a fraction follow the target's scale", nullptr, decimal_with_decimal},
-    {kind::real, kind::real, "real, double precision", "float, double", grade::declared_loss, "NaN, infinity",
-     "exact between equal precisions, but for -0, which MariaDB stores as 0; a double rounded to a float loses digits", nullptr, real_with_real},
-    {kind::text, kind::text, "char, varchar, text", "char, varchar, tinytext to longtext", grade::exact,
-     "text too long, with U+0000 (towards PostgreSQL), with characters that the character set lacks, with blanks at its end for CHAR", "", nullptr,
-     text_with_text},
-    {kind::text, kind::enumeration, "char, varchar, text", "enum", grade::exact, "text that is no label", "", nullptr, text_with_enumeration},
-    {kind::text, kind::set, "char, varchar, text", "set", grade::declared_loss, "text with an unknown label", "labels joined by ',' in the SET's order",
-     nullptr, text_with_set},
-    {kind::text, kind::uuid, "char, varchar, text", "uuid (MariaDB)", grade::exact, "text that is not a UUID in lower case with hyphens", "", nullptr,
-     text_with_uuid},
-    {kind::text, kind::json, "char, varchar, text", "json", grade::declared_loss, "text that is not valid JSON",
-     "spaces, the order of keys and the spelling of numbers are the server's", nullptr, text_with_json},
-    {kind::bytes, kind::bytes, "bytea", "binary, varbinary, tinyblob to longblob", grade::exact, "values too long; not exactly n bytes for BINARY(n)", "",
-     nullptr, bytes_with_bytes},
-    {kind::date, kind::date, "date", "date", grade::exact, "infinity, BC, years after 9999; zero and impossible dates", "", nullptr, date_with_date},
-    {kind::time, kind::time, "time(0..6)", "time(0..6)", grade::declared_loss, "negative times, times beyond 24 hours",
-     "exact between equal precisions; else fractions are cut", nullptr, time_with_time},
-    {kind::datetime, kind::datetime, "timestamp(0..6)", "datetime(0..6)", grade::declared_loss,
-     "infinity, BC, years after 9999; zero and impossible dates", "exact between equal precisions; else fractions are cut", nullptr,
-     datetime_with_datetime},
-    {kind::datetime, kind::timestamp, "timestamp(0..6)", "timestamp(0..6)", grade::declared_loss,
-     "outside 1970 to 2038 (MariaDB 11.5: 2106); the zero timestamp", "home's value is taken as UTC; fractions as above", nullptr,
-     datetime_with_timestamp},
-    {kind::timestamp, kind::timestamp, "timestamptz(0..6)", "timestamp(0..6)", grade::declared_loss,
-     "outside 1970 to 2038 (MariaDB 11.5: 2106); the zero timestamp", "exact between equal precisions; else fractions are cut", nullptr,
-     any_with_timestamp},
-    {kind::timestamp, kind::datetime, "timestamptz(0..6)", "datetime(0..6)", grade::declared_loss,
-     "infinity, BC, years after 9999; zero and impossible dates", "the spoke's value is taken as UTC; fractions as above", nullptr,
-     timestamp_with_datetime},
-    {kind::json, kind::json, "json, jsonb", "json", grade::declared_loss, "numbers that a double can't keep, depth over 100 (MySQL); U+0000 (jsonb)",
-     "the same document; spaces, the order of keys and the spelling of numbers are the server's", nullptr, json_with_json},
-    {kind::json, kind::text, "json, jsonb", "longtext and other text (JSON of MariaDB)", grade::declared_loss, "text that is not valid JSON",
-     "exact between json and text; jsonb has its own spelling", nullptr, json_with_json},
-    {kind::bits, kind::bits, "bit(n)", "bit(n)", grade::exact, "", "n must be equal", nullptr, bits_with_bits},
-    {kind::uuid, kind::uuid, "uuid", "uuid (MariaDB)", grade::exact, "UUIDs of version 8 and above that MariaDB refuses", "", nullptr, uuid_with_uuid},
-    {kind::uuid, kind::text, "uuid", "char(36), varchar(36)", grade::exact, "text that is not a UUID in lower case with hyphens", "", nullptr,
-     uuid_with_text},
-    {kind::uuid, kind::bytes, "uuid", "binary(16)", grade::exact, "", "the bytes in the order of the text", nullptr, uuid_with_bytes},
-    {kind::enumeration, kind::enumeration, "enum", "enum", grade::exact, "labels that the other side lacks", "", nullptr, enumeration_with_enumeration},
-    {kind::enumeration, kind::text, "enum", "char, varchar, text", grade::exact, "text that is no label", "", nullptr, enumeration_with_text},
-    {kind::text_array, kind::set, "text[]", "set", grade::declared_loss, "unknown labels, NULL elements, more than one dimension",
-     "labels in the SET's order, each once; {} is the empty set", nullptr, array_with_set},
+    {kind::decimal, kind::integer, "numeric (numeric(20,0) for bigint unsigned)", "tinyint to bigint, signed or unsigned",
+     {exact, "NaN, infinity, fractions, numbers out of range"}, {exact, "numbers out of range"}, "", decimal_with_integer},
+    {kind::decimal, kind::decimal, "numeric", "decimal", {exact, "NaN, infinity, digits that the spoke has no room for (numeric(1000) included)"},
+     {exact, "digits that home has no room for"}, "zeros at the end of a fraction follow the target's scale", decimal_with_decimal},
+    {kind::real, kind::real, "real, double precision", "float, double", {loss, "NaN, infinity"}, {loss, ""},
+     "exact between equal precisions, but for -0, which MariaDB stores as 0; a double rounded to a float loses digits", real_with_real},
+    // text
+    {kind::text, kind::text, "char, varchar, text, citext", "char, varchar, tinytext to longtext",
+     {exact, "text too long, with characters that the character set lacks, with blanks at its end for CHAR"},
+     {exact, "text too long, with U+0000, with blanks at its end for char"}, "a citext can't be a primary key", text_with_text},
+    {kind::text, kind::enumeration, "char, varchar, text, citext", "enum", {exact, "text that is no label"}, {exact, "MySQL's '' for an invalid value"}, "",
+     text_with_enumeration},
+    {kind::text, kind::set, "char, varchar, text, citext", "set", {loss, "text with an unknown label"}, all,
+     "labels joined by ',', in the SET's order and each once", text_with_set},
+    {kind::text, kind::uuid, "char, varchar, text", "uuid", {exact, "text that is not a UUID in lower case with hyphens"}, all, "MariaDB", text_with_uuid},
+    {kind::text, kind::printed, "char, varchar, text", "inet4, inet6", {exact, "text that is no address as PostgreSQL prints it"}, all, "MariaDB",
+     text_with_address},
+    {kind::text, kind::json, "char, varchar, text", "json", {loss, "text that is not valid JSON"}, all,
+     "spaces, the order of keys and the spelling of numbers are the server's", text_with_json},
+    // bytes
+    {kind::bytes, kind::bytes, "bytea", "binary, varbinary, tinyblob to longblob", {exact, "values too long; not exactly n bytes for BINARY(n)"}, all, "",
+     bytes_with_bytes, spoke_is_plain},
+    {kind::bytes, kind::bytes, "bytea", geometries, {exact, "bytes that are no WKB or EWKB of two dimensions; what the spoke's type does not take"}, all,
+     "bytea holds WKB, or EWKB where the SRID is not 0", bytes_with_geometry, spoke_is_geometry, "", "bytea"},
+    {kind::printed, kind::bytes, "geometry, geography", geometries, {exact, "more than two dimensions, empty geometries, what the spoke's type does not take"},
+     {exact, not_printed}, "PostGIS, by EWKB with the SRID; not tried with PostGIS itself", geometry_with_geometry, spoke_is_geometry},
+    {kind::bytes, kind::bytes, "bytea", "vector", {exact, "bytes that are no whole number of floats, or too many"}, all,
+     "floats of 4 bytes, the lowest first; MySQL 9, MariaDB 11.7", bytes_with_vector, spoke_is_vector},
+    {kind::array, kind::bytes, "real[]", "vector", {exact, "NaN, infinity, NULL elements, empty arrays, more than one dimension, too many elements"}, all,
+     "MySQL 9, MariaDB 11.7", reals_with_vector, spoke_is_vector, "", "real[]"},
+    // date and time
+    {kind::date, kind::date, "date", "date", {exact, far_days}, {exact, bad_days}, "", date_with_date},
+    {kind::time, kind::time, "time(0..6)", "time(0..6)", {loss, ""}, {loss, "negative times, times beyond 24 hours"}, fractions, time_with_time},
+    {kind::datetime, kind::datetime, "timestamp(0..6)", "datetime(0..6)", {loss, far_days}, {loss, bad_days}, fractions, datetime_with_datetime},
+    {kind::datetime, kind::timestamp, "timestamp(0..6)", "timestamp(0..6)", {loss, not_1970}, {loss, "the zero timestamp"},
+     "home's value is taken as UTC; fractions as above", datetime_with_timestamp},
+    {kind::timestamp, kind::timestamp, "timestamptz(0..6)", "timestamp(0..6)", {loss, not_1970}, {loss, "the zero timestamp"}, fractions, any_with_timestamp},
+    {kind::timestamp, kind::datetime, "timestamptz(0..6)", "datetime(0..6)", {loss, far_days}, {loss, bad_days},
+     "the spoke's value is taken as UTC; fractions as above", timestamp_with_datetime},
+    {kind::printed, kind::time, "interval, timetz", "time(0..6)", no, no, "a TIME has neither months, days nor a zone: varchar(64)"},
+    {kind::printed, kind::text, "interval", varchars, as_printed_to_spoke, as_printed_to_home, "ISO 8601: P1Y2M3DT4H5M6.7S", printed_with_text, nullptr,
+     "varchar(64) CHARACTER SET ascii COLLATE ascii_bin"},
+    {kind::printed, kind::text, "timetz", varchars, as_printed_to_spoke, as_printed_to_home, "04:05:06.789+02", printed_with_text, nullptr,
+     "varchar(24) CHARACTER SET ascii COLLATE ascii_bin"},
+    // documents
+    {kind::json, kind::json, "json, jsonb", "json", {loss, "numbers that a double can't keep, depth over 100 (MySQL)"}, {loss, "U+0000, half surrogate pairs (jsonb)"},
+     "the same document; spaces, the order of keys and the spelling of numbers are the server's", json_with_json},
+    {kind::json, kind::text, "json, jsonb", "longtext and other text (JSON of MariaDB)", all, {loss, "text that is not valid JSON; U+0000 (jsonb)"},
+     "exact between json and text; jsonb has its own spelling", json_with_json},
+    {kind::printed, kind::json, "hstore", "json", all, {loss, "JSON that is no object of strings and nulls"}, "an object; exact with MySQL's JSON, which has one spelling",
+     hstore_with_json, nullptr, "json"},
+    {kind::printed, kind::text, "hstore", varchars, as_printed_to_spoke, as_printed_to_home, "", printed_with_text},
+    {kind::printed, kind::text, "xml", varchars, as_printed_to_spoke, as_printed_to_home, "the text that was given; PostgreSQL drops the encoding of a declaration",
+     printed_with_text, nullptr, "longtext"},
+    {kind::printed, kind::text, "jsonpath", varchars, as_printed_to_spoke, as_printed_to_home, "", printed_with_text, nullptr, "longtext"},
+    // arrays
+    {kind::array, kind::json, "arrays", "json", {exact, "bounds of their own"}, {loss, "JSON that is no array of such elements as PostgreSQL prints them"},
+     "numbers of smallint to double precision and booleans as such, all else (numeric too) as strings in PostgreSQL's spelling; exact with MySQL's JSON", array_with_json, nullptr, "json"},
+    {kind::array, kind::text, "arrays", "longtext", {exact, "bounds of their own"}, {loss, "JSON that is no array of such elements as PostgreSQL prints them"},
+     "as JSON", array_with_json},
+    {kind::array, kind::set, "text[]", "set", {loss, "unknown labels, NULL elements, more than one dimension"}, all,
+     "labels in the SET's order, each once; {} is the empty set", array_with_set, home_is_text_array},
+    // bits, UUIDs, labels
+    {kind::bits, kind::bits, "bit(n)", "bit(n)", all, all, "n must be equal", bits_with_bits},
+    {kind::bits, kind::text, "bit(n)", varchars, all, {exact, "text that is not n digits 0 and 1"}, "", bits_with_text},
+    {kind::printed, kind::text, "varbit", varchars, as_printed_to_spoke, as_printed_to_home, "digits 0 and 1", printed_with_text, nullptr, "longtext"},
+    {kind::uuid, kind::uuid, "uuid", "uuid", {exact, "UUIDs of version 8 and above that MariaDB refuses"}, all, "MariaDB", uuid_with_uuid},
+    {kind::uuid, kind::text, "uuid", "char(36), varchar(36)", all, {exact, "text that is not a UUID in lower case with hyphens"}, "", uuid_with_text, nullptr,
+     "char(36) CHARACTER SET ascii COLLATE ascii_bin"},
+    {kind::uuid, kind::bytes, "uuid", "binary(16)", all, all, "the bytes in the order of the text", uuid_with_bytes, spoke_is_plain},
+    {kind::enumeration, kind::enumeration, "enum", "enum", {exact, "labels that the spoke lacks"}, {exact, "labels that home lacks"}, "",
+     enumeration_with_enumeration},
+    {kind::enumeration, kind::text, "enum", varchars, all, {exact, "text that is no label"}, "", enumeration_with_text},
+    // addresses
+    {kind::printed, kind::printed, "inet", "inet4, inet6", {exact, "networks; addresses of the other family"}, all, "MariaDB", inet_with_address, nullptr, "", "inet"},
+    {kind::printed, kind::text, "inet, cidr", varchars, as_printed_to_spoke, as_printed_to_home, "", printed_with_text, nullptr,
+     "varchar(43) CHARACTER SET ascii COLLATE ascii_bin"},
+    {kind::printed, kind::text, "macaddr, macaddr8", varchars, as_printed_to_spoke, as_printed_to_home, "", printed_with_text, nullptr,
+     "varchar(23) CHARACTER SET ascii COLLATE ascii_bin"},
+    // ranges, geometry, text search and others, as PostgreSQL prints them
+    {kind::printed, kind::text, "int4range, int8range, daterange, numrange, tsrange, tstzrange, range type", varchars, as_printed_to_spoke, as_printed_to_home,
+     "[1,10)", printed_with_text, nullptr, "varchar(191)"},
+    {kind::printed, kind::text, "int4multirange, int8multirange, datemultirange, nummultirange, tsmultirange, tstzmultirange, multirange type", varchars,
+     as_printed_to_spoke, as_printed_to_home, "{[1,10),[20,30)}", printed_with_text, nullptr, "longtext"},
+    {kind::printed, kind::text, "composite type", varchars, as_printed_to_spoke, as_printed_to_home, "(1,\"a b\",)", printed_with_text, nullptr, "longtext"},
+    {kind::printed, kind::text, "point, line, lseg, box, path, polygon, circle", varchars, as_printed_to_spoke, as_printed_to_home, "(1.5,2)", printed_with_text,
+     nullptr, "longtext"},
+    {kind::printed, kind::text, "tsvector, tsquery", varchars, as_printed_to_spoke, as_printed_to_home, "", printed_with_text, nullptr, "longtext"},
+    {kind::printed, kind::text, "pg_lsn, name, \"char\"", varchars, as_printed_to_spoke, as_printed_to_home, "", printed_with_text, nullptr, "varchar(63)"},
+    {kind::printed, kind::text, "ltree, cube, geometry, geography, vector, halfvec, sparsevec", varchars, as_printed_to_spoke, as_printed_to_home,
+     "of extensions; tried with ltree only", printed_with_text, nullptr, "longtext"},
+    // refused
+    {kind::other, kind::other, "money", "", no, no, "its text and its fraction depend on lc_monetary: numeric(19,2) with decimal(19,2)"},
+    {kind::other, kind::other, "numeric with a negative scale", "", no, no, "numeric with a scale of 0 or more"},
+    {kind::other, kind::other, "bpchar without a length", "", no, no, "text, or char(n)"},
+    {kind::other, kind::other, "box[]", "", no, no, "its separator is not that of other arrays: polygon[]"},
+    {kind::other, kind::other, "oid, xid, xid8, cid, tid, regclass, regcollation, regconfig, regdictionary, regnamespace, regoper, regoperator, regproc, "
+     "regprocedure, regrole, regtype", "", no, no, "numbers that mean something in one database only: bigint or text"},
+    {kind::other, kind::other, "oidvector, int2vector, pg_node_tree, aclitem, refcursor, gtsvector, txid_snapshot, pg_snapshot, pg_ndistinct, "
+     "pg_dependencies, pg_mcv_list, pg_brin_bloom_summary, pg_brin_minmax_multi_summary", "", no, no, "internal to PostgreSQL: text"},
+    {kind::other, kind::other, "base type of your own or of an extension", "", no, no, "Duet can't know how it compares: text, or a domain over a type of this table"},
 };
+
+bool is_among(std::string_view names, std::string_view name) {
+  for (std::size_t at = 0; at < names.size();) {
+    const std::size_t comma = std::min(names.find(", ", at), names.size());
+    if (names.substr(at, comma - at) == name) return true;
+    at = comma + 2;
+  }
+  return false;
+}
+
+bool by_name(kind k) { return k == kind::printed || k == kind::other; }
+bool has_home(const contract_row& r, const type& t) { return r.home_kind == t.kind && (!by_name(t.kind) || is_among(r.home, t.name)); }
+bool has_spoke(const contract_row& r, const type& t) { return r.spoke_kind == t.kind && (!by_name(t.kind) || is_among(r.spoke, t.name)); }
+
+// Why a type of home goes with none, and what to take instead.
+std::string why_refused(const type& home) {
+  for (const auto& r : rows)
+    if (has_home(r, home)) return " can't be synced: " + std::string(r.note);
+  return " is outside the type contract";
+}
+
+std::string partners_of(const type& home) {
+  std::string out;
+  for (const auto& r : rows) {
+    if (r.decide && has_home(r, home)) out += (out.empty() ? "; it goes with " : "; ") + std::string(r.spoke);
+  }
+  return out;
+}
 
 }  // namespace
 
@@ -430,28 +184,55 @@ std::span<const contract_row> type_contract() { return rows; }
 pairing pair_types(const column_type& home, const column_type& spoke) {
   pairing p;
   for (const auto& row : rows) {
-    if (row.home_kind != home.kind || row.spoke_kind != spoke.kind || (row.applies && !row.applies(home, spoke))) continue;
+    if (!has_home(row, home) || !has_spoke(row, spoke) || (row.applies && !row.applies(home, spoke))) continue;
+    if (!row.decide) {
+      refuse(p, std::string(row.note));
+      return p;
+    }
     row.decide(home, spoke, p);
+    if (home.name == "citext") p.may_be_key = false;  // its operators are not where statements look for them
     if (p.is != grade::refused && has_unclear_label(spoke)) {
       refuse(p, "its catalog shows a label with '?', which may stand for a character beyond U+FFFF; give the label another name, or the column a "
                 "character set such as utf8mb3 or latin1");
     }
     return p;
   }
-  if (home.kind == value_kind::other) {
-    refuse(p, word(home) + " is outside the type contract");
-  } else if (spoke.kind == value_kind::other) {
-    refuse(p, word(spoke) + " is outside the type contract");
-  } else {
-    refuse(p, "these types do not go together");
-  }
+  if (home.kind == kind::other) refuse(p, word(home) + why_refused(home));
+  else if (spoke.kind == kind::other) refuse(p, word(spoke) + " is outside the type contract");
+  else refuse(p, "these types do not go together" + partners_of(home));
   return p;
 }
 
+const contract_row* find_made_at_spoke(const column_type& home) {
+  const auto at = std::find_if(std::begin(rows), std::end(rows), [&](const contract_row& r) { return !r.made_at_spoke.empty() && has_home(r, home); });
+  return at == std::end(rows) ? nullptr : at;
+}
+
+const contract_row* find_made_at_home(const column_type& spoke) {
+  const auto at = std::find_if(std::begin(rows), std::end(rows), [&](const contract_row& r) {
+    return !r.made_at_home.empty() && has_spoke(r, spoke) && (!r.applies || r.applies({}, spoke));
+  });
+  return at == std::end(rows) ? nullptr : at;
+}
+
 std::string describe_type_contract() {
-  std::string out = "| PostgreSQL | MySQL, MariaDB | | held, with the reason | |\n|---|---|---|---|---|\n";
+  std::string out = R"(# Which type goes with which
+
+Made from the table in `type_contract.cpp`; a test compares the two. What is not here can't be synced: `duet check` refuses it by name.
+
+- *exact*: each value arrives and comes back as it was, or is held in `duet.held` with the reason.
+- *declared loss*: the note says what is not kept. Such columns are not compared by guards, and can't be keys.
+- *refused*: `duet check` says so; the note says what to take instead.
+
+A domain goes as its base type does; its CHECKs are PostgreSQL's. Text at the spoke for a type that PostgreSQL prints must be spelled
+exactly so: anything else is held, since it would come back in another spelling. Tables with such columns, or with arrays of other
+types than real numbers, are not filled at home by COPY, which can't look.
+
+| PostgreSQL | MySQL, MariaDB | to the spoke | held on this way | to home | held on this way | |
+|---|---|---|---|---|---|---|
+)";
   for (const auto& r : rows) {
-    for (std::string_view cell : {r.home, r.spoke, name(r.is), r.held, r.note}) (out += "| ").append(cell) += ' ';
+    for (std::string_view cell : {r.home, r.spoke, name(r.to_spoke.is), r.to_spoke.held, name(r.to_home.is), r.to_home.held, r.note}) (out += "| ").append(cell) += ' ';
     out += "|\n";
   }
   return out;

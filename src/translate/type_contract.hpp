@@ -15,6 +15,8 @@
 //   - -0 and 0 are one number: MariaDB stores both as 0.
 //   - The catalogs of MySQL and MariaDB show '?' for a character beyond U+FFFF in a label, so a label with '?' is refused,
 //     but for a column whose character set has no such characters.
+//   - What PostgreSQL only prints (inet, interval, ranges, composite types, ...) is text at the spoke, in exactly PostgreSQL's
+//     spelling: home's statement compares what it stores with what was sent, and refuses the rest, which is held.
 //   - TIMESTAMP ends in 2038. A catalog that knows its server goes on until 2106 (MariaDB 11.5) says so by is_unsigned.
 #pragma once
 
@@ -44,18 +46,28 @@ struct pairing {
 };
 pairing pair_types(const column_type& home, const column_type& spoke);
 
+// What happens to values on their way to one side.
+struct contract_direction {
+  grade is;               // the worst that it can be for such types, short of refusal
+  std::string_view held;  // which values are held, in words
+};
+
 struct contract_row {
   value_kind home_kind, spoke_kind;
-  std::string_view home, spoke;  // the types in words
-  grade is;                      // the worst that the pairing of such types can be, short of refusal
-  std::string_view held;         // which values are held, in words
-  std::string_view note;
-  bool (*applies)(const column_type& home, const column_type& spoke);  // null: always
-  void (*decide)(const column_type& home, const column_type& spoke, pairing&);
+  std::string_view home, spoke;  // the types in words; of types that are only told by their name: these names, ", " between them
+  contract_direction to_spoke, to_home;
+  std::string_view note;         // refused: what to take instead
+  void (*decide)(const column_type& home, const column_type& spoke, pairing&) = nullptr;  // null: refused
+  bool (*applies)(const column_type& home, const column_type& spoke) = nullptr;           // null: always
+  std::string_view made_at_spoke = {}, made_at_home = {};  // what `duet schema` makes; empty: table_writer says, or another row
 };
 std::span<const contract_row> type_contract();
 
-// The table as Markdown, for the README.
+// The first row for a type of home, or of the spoke, that says what `duet schema` makes on the other side. Null: none.
+const contract_row* find_made_at_spoke(const column_type& home);
+const contract_row* find_made_at_home(const column_type& spoke);
+
+// src/translate/README.md: the table as Markdown.
 std::string describe_type_contract();
 
 }  // namespace duet::translate

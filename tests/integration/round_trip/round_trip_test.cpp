@@ -13,6 +13,9 @@
 #include <set>
 
 #include "integration/sync/sync_fixture.hpp"
+#include "mysql/catalog.hpp"
+#include "postgres/catalog.hpp"
+#include "translate/type_contract.hpp"
 #include "type_list.hpp"
 
 using namespace duet::testing;
@@ -29,6 +32,10 @@ class round_trip : public sync_test {
     for (const type_pair& p : types_)
       if (tables_.empty() || tables_.back() != p.table) tables_.push_back(p.table);
     at_home("CREATE TYPE mood AS ENUM ('at home', 'sad', 'ok', 'it''s \xe6\xbc\xa2', 'Very Happy')");
+    at_home("CREATE EXTENSION hstore; CREATE EXTENSION citext; CREATE EXTENSION ltree; CREATE TYPE pair_of AS (number int, word text);"
+            "CREATE TYPE float_range AS RANGE (subtype = float8);"
+            "CREATE DOMAIN positive AS int CHECK (VALUE > 0); CREATE DOMAIN small_positive AS positive CHECK (VALUE < 100);"
+            "CREATE DOMAIN short_text AS varchar(10); CREATE DOMAIN numbers_of AS int[]");
     std::string rules;
     for (const std::string& t : tables_) {
       std::string home_columns, spoke_columns;
@@ -264,7 +271,9 @@ class round_trip : public sync_test {
 };
 
 class hidden_labels : public sync_test {};
+class type_contract : public sync_test {};
 
+INSTANTIATE_TEST_SUITE_P(each, type_contract, ::testing::ValuesIn(spoke_kinds()), spoke_name);
 INSTANTIATE_TEST_SUITE_P(each, hidden_labels, ::testing::ValuesIn(spoke_kinds()), spoke_name);
 INSTANTIATE_TEST_SUITE_P(each, round_trip, ::testing::ValuesIn(spoke_kinds()), spoke_name);
 
@@ -288,4 +297,77 @@ TEST_P(hidden_labels, a_label_that_the_spokes_catalog_does_not_show_as_it_is_is_
   EXPECT_THAT(check.output, ::testing::HasSubstr("public.feeling.e"));
   EXPECT_THAT(check.output, ::testing::HasSubstr("a character beyond U+FFFF"));
   EXPECT_NE(run({DUET_BINARY, "setup", "-c", config_file()}, 60s).exit_code, 0);
+}
+
+TEST_P(type_contract, refuses_by_name_what_is_not_in_it_and_says_what_to_take) {
+  at_home("CREATE TABLE odd (id bigint PRIMARY KEY, price money, lasts interval, ref regclass, n int[]); ALTER TABLE odd REPLICA IDENTITY FULL");
+  at_spoke("CREATE TABLE odd (id bigint PRIMARY KEY, price decimal(19,2), lasts time, ref text, n varchar(20))");
+  write_config("  - home: public.odd\n");
+  const auto check = run({DUET_BINARY, "check", "-c", config_file()}, 60s);
+  EXPECT_EQ(check.exit_code, 1) << check.output;
+  for (const char* words : {"public.odd.price is money", "numeric(19,2) with decimal(19,2)", "public.odd.lasts is interval", "varchar(64)", "public.odd.ref is regclass",
+                            "bigint or text", "public.odd.n is integer[]", "an array needs a JSON column"})
+    EXPECT_THAT(check.output, ::testing::HasSubstr(words));
+}
+
+// A label that the spoke lacks is held; once both sides have it, the link goes on.
+TEST_P(type_contract, an_enum_may_get_labels_on_both_sides) {
+  at_home("CREATE TYPE feeling AS ENUM ('sad', 'ok'); CREATE TABLE felt (id bigint PRIMARY KEY, e feeling); ALTER TABLE felt REPLICA IDENTITY FULL");
+  at_spoke("CREATE TABLE felt (id bigint PRIMARY KEY, e enum('sad', 'ok')) CHARACTER SET utf8mb4");
+  write_config("  - home: public.felt\n");
+  set_up();
+  start();
+  at_home("ALTER TYPE feeling ADD VALUE 'great'");
+  at_home("INSERT INTO felt VALUES (1, 'great'), (2, 'ok')");
+  settle(*hub_);
+  if (HasFatalFailure()) return;
+  EXPECT_EQ(at_spoke("SELECT id, e FROM felt"), (sql_rows{{"2", "ok"}}));
+  EXPECT_EQ(at_spoke("SELECT operation, reason LIKE '%column e%' FROM duet.held WHERE link = '" + link_ + "'"), (sql_rows{{"insert", "1"}}));
+  at_spoke("ALTER TABLE felt MODIFY e enum('sad', 'ok', 'great')");
+  at_spoke("INSERT INTO felt VALUES (3, 'great')");
+  if (!hub_->wait(20s)) stop_hub();
+  start();
+  settle(*hub_);
+  if (HasFatalFailure()) return;
+  EXPECT_EQ(at_home("SELECT e FROM felt WHERE id = 3"), (sql_rows{{"great"}}));
+  const auto resolved = run({DUET_BINARY, "held", "resolve", "--all", "--table", "public.felt", "--pick", "home", "--yes", "-c", config_file()}, 60s);
+  settle(*hub_);
+  EXPECT_EQ(at_spoke("SELECT e FROM felt WHERE id = 1"), (sql_rows{{"great"}})) << resolved.output;
+}
+
+// Each type that the servers have is in the table by its kind, or by its name with what to take instead.
+TEST(types_of_the_servers, of_home_are_in_the_contract) {
+  const auto types = sync_home().query(
+      "SELECT t.typname, t.typtype, coalesce(m.typname, '') FROM pg_type t LEFT JOIN pg_type m ON m.typarray = t.oid"
+      " WHERE t.typnamespace = 'pg_catalog'::regnamespace AND t.typtype IN ('b', 'r', 'm')", "postgres");
+  EXPECT_GT(types.size(), 100u);
+  for (const sql_row& row : types) {
+    duet::postgres::catalog_type t;
+    t.name = t.native = *row[0];
+    t.form = (*row[1])[0];
+    t.element = *row[2];
+    t.built_in = t.element_built_in = true;
+    if (t.name == "bit") t.modifier = 1;
+    const duet::column_type type = duet::postgres::describe_type(t);
+    duet::column_type nothing;
+    nothing.name = "nothing";
+    nothing.native = "nothing";
+    const auto refusal = duet::translate::pair_types(type, nothing).refusal;
+    if (type.kind == duet::value_kind::other) EXPECT_THAT(refusal, ::testing::HasSubstr("can't be synced")) << *row[0];
+    else if (type.kind == duet::value_kind::printed) EXPECT_NE(duet::translate::find_made_at_spoke(type), nullptr) << *row[0];
+  }
+}
+
+TEST(types_of_the_servers, of_the_spoke_are_in_the_contract) {
+  for (const char* name : {"tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double", "bit", "char", "varchar", "binary", "varbinary", "tinytext", "text", "mediumtext",
+                           "longtext", "tinyblob", "blob", "mediumblob", "longblob", "enum", "set", "date", "time", "datetime", "timestamp", "year", "json", "geometry", "point",
+                           "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geometrycollection", "geomcollection", "vector", "uuid", "inet4", "inet6"}) {
+    duet::mysql::column_facts facts;
+    facts.data_type = facts.column_type = name;
+    facts.precision = 1;
+    const duet::column_type type = duet::mysql::decode_type(facts);
+    EXPECT_NE(type.kind, duet::value_kind::other) << name;
+    const auto rows = duet::translate::type_contract();
+    EXPECT_TRUE(std::any_of(rows.begin(), rows.end(), [&](const auto& r) { return r.spoke_kind == type.kind && r.decide && (!r.applies || r.applies({}, type) || r.home_kind == duet::value_kind::array); })) << name;
+  }
 }

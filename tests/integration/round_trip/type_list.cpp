@@ -12,7 +12,8 @@ constexpr const char *range = "out of the range", *nan = "NaN and infinity", *is
                      *charset = "character set lacks", *blanks = "ends with blanks", *zero_character = "U+0000",
                      *no_label = "no such label", *no_uuid = "not a UUID", *boolean = "neither 0 nor 1",
                      *day_long = "beyond 24 hours", *negative_time = "a negative time", *inexact = "can't be kept exactly",
-                     *too_deep = "nested too deeply", *half_pair = "half a surrogate", *no_json = "not a valid JSON";
+                     *too_deep = "nested too deeply", *spelling = "not written as PostgreSQL itself writes", *bounds = "bounds of its own",
+                     *no_host = "no single address", *no_vector = "a vector can't keep", *no_wkb = "it is not WKB", *half_pair = "half a surrogate", *no_json = "not a valid JSON";
 
 const std::vector<refused> bad_days = {
     {"'infinity'", is_infinite}, {"'-infinity'", is_infinite}, {"'0044-03-15 BC'", bc}, {"'10000-01-01'", beyond}};
@@ -49,11 +50,17 @@ const std::vector<refused> no_documents = {
 const std::vector<refused> no_binary_documents = {{R"('{"a": "\u0000"}')", zero_character}};
 const std::vector<refused> no_binary_texts = {
     {"'{'", no_json}, {"''", no_json}, {R"('{"a": "\u0000"}')", zero_character}, {R"('["\ud800"]')", half_pair}};
+const std::vector<refused> other_ranges = {{"'[1,9]'", spelling}, {"'[3,3)'", spelling}};
+const std::vector<refused> other_numbers = {{"'[1.5]'", "a whole number"}, {"'[\"1\"]'", "a whole number"}, {"'[true]'", "a whole number"}, {"'{\"a\": 1}'", "not an array"}};
 const std::vector<refused> no_json_text = {{"'{'", no_json}, {"''", no_json}};
 
 std::vector<refused> joined(std::vector<refused> a, const std::vector<refused>& b) {
   a.insert(a.end(), b.begin(), b.end());
   return a;
+}
+
+values positive_numbers(std::int64_t high) {
+  return {{"1", std::to_string(high)}, [high](dice& d) { return std::to_string(d.between(1, high)); }};
 }
 
 const std::vector<std::string> mood = {"sad", "ok", "it's \xe6\xbc\xa2", "Very Happy"},
@@ -94,6 +101,7 @@ std::vector<type_pair> all_types() {
       {"numbers", "d0", "numeric(9,0)", "decimal(9,0)", decimal(9, 0)},
       {"numbers", "d_free", "numeric", "decimal(30,6)", decimal(30, 6), plain,
        joined(not_finite, {{"0.0000001", "more fraction digits"}, {"1e24", "more digits"}}), {}, as_number},
+      {"numbers", "d_1000", "numeric(1000,40)", "decimal(65,30)", decimal(65, 30), plain, {{"1e35", "more digits"}, {"1e-31", "more fraction digits"}}, {}, as_number},
       {"numbers", "d_narrow", "numeric(6,2)", "decimal(10,4)", decimal(6, 2), plain, {},
        {{"0.0001", "more fraction digits"}, {"10000", "more digits"}}},
       {"numbers", "d_unsigned", "numeric(10,3)", "decimal(10,3) unsigned", natural(9999999), plain, {{"-0.001", "negative"}}},
@@ -185,6 +193,83 @@ std::vector<type_pair> all_types() {
       {"documents", "j_t", "json", "longtext", documents(), quoted, {}, no_json_text},
       {"documents", "jb_t", "jsonb", "longtext", documents(), quoted, {}, no_binary_texts, as_document},
       {"documents", "t_j", "text", "json", documents(), quoted, no_json_text, {}, as_document},
+
+      {"addresses", "a_i", "inet", "varchar(43)", inets(), quoted, {},
+       {{"'10.0.0.1/32'", spelling}, {"'2001:DB8::1'", spelling}, {"'300.1.1.1'", "invalid input syntax for type inet", "", false}}},
+      {"addresses", "a_t", "inet", "text", inets(), quoted},
+      {"addresses", "a_c", "cidr", "varchar(43) CHARACTER SET ascii", cidrs(), quoted, {}, {{"'10.0.0.1'", spelling}}},
+      {"addresses", "a_m", "macaddr", "char(17)", hardware_addresses(6), quoted, {}, {{"'08-00-2b-01-02-03'", spelling}, {"'08:00:2B:01:02:03'", spelling}}},
+      {"addresses", "a_m8", "macaddr8", "varchar(30)", hardware_addresses(8), quoted},
+      {"addresses", "a_4", "inet", "inet4", hosts4(), quoted, {{"'::1'", no_host}, {"'10.0.0.0/8'", no_host}}, {}, bytewise, "mariadb"},
+      {"addresses", "a_6", "inet", "inet6", hosts6(), quoted, {{"'10.0.0.1'", no_host}, {"'::/0'", no_host}}, {}, bytewise, "mariadb"},
+      {"addresses", "a_t4", "text", "inet4", hosts4(), quoted, {{"'10.0.0.01'", no_host}, {"''", no_host}}, {}, bytewise, "mariadb"},
+      {"addresses", "a_t6", "varchar(45)", "inet6", hosts6(), quoted, {{"'0::1'", "another spelling"}, {"'x'", no_host}}, {}, bytewise, "mariadb"},
+      {"addresses", "a_lsn", "pg_lsn", "varchar(20)", log_places(), quoted, {}, {{"'0/a'", spelling}}},
+      {"addresses", "a_name", "name", "varchar(63)", text(15), quoted},
+
+      {"prints", "p_iv", "interval", "varchar(64)", intervals(), quoted, {}, {{"'1 day'", spelling}, {"'P1DT0S'", spelling}, {"'P1W'", spelling}}},
+      {"prints", "p_iv3", "interval(3)", "varchar(64)", {{"PT0.123S", "P1Y"}, [](dice& d) { return "PT" + std::to_string(d.between(1, 59)) + ".5S"; }}, quoted, {},
+       {{"'PT0.1234S'", spelling}}},
+      {"prints", "p_tz", "time with time zone", "varchar(30)", zoned_times(), quoted, {}, {{"'04:05:06Z'", spelling}, {"'4:05:06+00'", spelling}}},
+      {"prints", "p_x", "xml", "longtext", xmls(), quoted, {},
+       {{"'<?xml version=\"1.0\" encoding=\"UTF-8\"?><a/>'", spelling}, {"'<a>'", "invalid XML content", "", false}}},
+      {"prints", "p_vb", "bit varying(70)", "varchar(100)", bit_strings(70), quoted, {}, {{"'xff'", spelling}, {"repeat('1', 71)", spelling}}},
+      {"prints", "p_b100", "bit(100)", "text", bit_string(100), quoted, {}, {{"'1'", "digits 0 and 1"}, {"repeat('2', 100)", "digits 0 and 1"}}},
+      {"prints", "p_ts", "tsvector", "longtext", lexemes(), quoted, {}, {{"'b a'", spelling}, {"'a'", spelling}}},
+      {"prints", "p_co", "pair_of", "longtext", composites(), quoted, {}, {{"'( 1,x)'", spelling}, {"'(1,\"x\")'", spelling}}},
+      {"prints", "p_hs", "hstore", "longtext", stores(false), each_quoted, {}, {{"'a=>1'", spelling}, {"'\"b\"=>\"1\", \"a\"=>\"1\"'", spelling}}},
+      {"prints", "p_hj", "hstore", "json", stores(true), each_quoted, {}, {{"'{\"a\": 1}'", "strings and nulls"}, {"'[]'", "strings and nulls"}, {"'{\"a\": {}}'", "strings and nulls"}}},
+      {"prints", "p_lt", "ltree", "varchar(100)", label_paths(), quoted},
+      {"prints", "p_ci", "citext", "varchar(40)", text(40), quoted, {}, zero_in_text},
+      {"prints", "p_cb", "citext", "varchar(40) COLLATE utf8mb4_bin", text(40), quoted, {{"repeat('x', 41)", too_long}}},
+      {"prints", "p_do", "positive", "int", positive_numbers(2147483647), plain, {}, {{"0", "check constraint", "", false}}},
+      {"prints", "p_do2", "small_positive", "int", positive_numbers(99), plain, {}, {{"100", "check constraint", "", false}, {"-1", "check constraint", "", false}}},
+      {"prints", "p_dt", "short_text", "varchar(20)", text(10), quoted, {}, {{"'12345678901'", too_long}}},
+      {"prints", "p_da", "numbers_of", "json", arrays(whole(-9, 9), element_form::plain), each_quoted},
+
+      {"spans", "r_4", "int4range", "varchar(60)", ranges("int"), quoted, {}, other_ranges},
+      {"spans", "r_8", "int8range", "text", ranges("int"), quoted},
+      {"spans", "r_n", "numrange", "text", ranges("num"), quoted, {}, {{"'[1, 9]'", spelling}, {"'[9,1]'", "range lower bound", "", false}}},
+      {"spans", "r_d", "daterange", "text", ranges("date"), quoted, {}, {{"'[2024-01-01,2024-01-02]'", spelling}}},
+      {"spans", "r_ts", "tsrange", "text", ranges("ts"), quoted, {}, {{"'[2024-01-01,2024-01-02]'", spelling}}},
+      {"spans", "r_tz", "tstzrange", "text", ranges("tstz"), quoted},
+      {"spans", "r_own", "float_range", "text", ranges("int"), quoted},
+      {"spans", "r_m4", "int4multirange", "text", multiranges("int"), quoted, {}, {{"'{[1,5),[3,9)}'", spelling}}},
+      {"spans", "r_mn", "nummultirange", "text", multiranges("num"), quoted},
+      {"spans", "r_md", "datemultirange", "text", multiranges("date"), quoted},
+      {"spans", "g_p", "point", "varchar(100)", points(), quoted, {}, {{"'1,2'", spelling}, {"'(1.0,2)'", spelling}}},
+      {"spans", "g_b", "box", "text", boxes(), quoted, {}, {{"'(0,0),(1,1)'", spelling}}},
+      {"spans", "g_pa", "path", "text", paths(false), quoted},
+      {"spans", "g_po", "polygon", "text", paths(true), quoted},
+      {"spans", "g_c", "circle", "text", circles(), quoted},
+      {"spans", "g_l", "line", "text", lines(), quoted},
+      {"spans", "g_s", "lseg", "text", {{"[(0,0),(1,1)]"}, [](dice& d) { return "[(" + std::to_string(d.below(9)) + ",0),(1,1)]"; }}, quoted},
+
+      {"lists", "l_4", "integer[]", "json", arrays(whole(-2147483648, 2147483647), element_form::plain), each_quoted, {{"'[0:1]={1,2}'", bounds}},
+       joined(other_numbers, {{"'[2147483648]'", "out of range", "", false}, {"'[[1], [2, 3]]'", "malformed array literal", "", false}})},
+      {"lists", "l_8", "bigint[]", "json", arrays(whole(-top - 1, top), element_form::plain), each_quoted},
+      {"lists", "l_8t", "bigint[]", "longtext", arrays(whole(-top - 1, top), element_form::plain), each_quoted, {}, {{"'{1,2}'", no_json}}},
+      {"lists", "l_b", "boolean[]", "json", arrays(truth(), element_form::truth), each_quoted, {}, {{"'[1]'", "true or false"}}},
+      {"lists", "l_t", "text[]", "json", arrays(text(20), element_form::quoted), each_quoted, {{"'[0:0]={a}'", bounds}},
+       {{"'[1]'", "elements are texts"}, {R"('["a\u0000"]')", zero_character}, {"'[{}]'", "an object"}}},
+      {"lists", "l_v", "varchar(5)[]", "json", arrays(text(5), element_form::quoted), each_quoted, {}, {{"'[\"123456\"]'", spelling}}},
+      {"lists", "l_n", "numeric(10,2)[]", "json", arrays({{"0.00", "-99999999.99", "0.01"}, [](dice& d) { return std::to_string(d.between(1, 99999999)) + ".50"; }}, element_form::quoted), each_quoted, {}, {{"'[\"1\"]'", spelling}, {"'[1.00]'", "elements are texts"}}},
+      {"lists", "l_f", "double precision[]", "json",
+       arrays({{"0.1", "1e+20", "-1.5", "100000", "1e-07"}, [](dice& d) { return std::to_string(d.between(-99999, 99999)) + ".5"; }}, element_form::plain), each_quoted, {{"'[2:2]={1}'", bounds}},
+       {{"'[\"1\"]'", "a number"}}, as_document},
+      {"lists", "l_r", "real[]", "json", arrays({{"0.1", "-1.5", "100000"}, [](dice& d) { return std::to_string(d.between(-9999, 9999)) + ".5"; }}, element_form::plain), each_quoted, {},
+       {{"'[0.12345678901234]'", "exactly"}}, as_document},
+      {"lists", "l_u", "uuid[]", "json", arrays(uuids(), element_form::quoted), each_quoted},
+      {"lists", "l_d", "date[]", "json", arrays(dates(), element_form::quoted), each_quoted},
+      {"lists", "l_e", "mood[]", "json", arrays(labels(mood), element_form::quoted), each_quoted, {}, {{"'[\"blue\"]'", "invalid input value for enum", "", false}}},
+      {"lists", "l_c", "pair_of[]", "json", arrays(composites(), element_form::quoted), each_quoted},
+      {"lists", "l_ip", "inet[]", "json", arrays(inets(), element_form::quoted), each_quoted},
+
+      {"places", "s_g", "bytea", "geometry", geometries(), each_plain,
+       {{"'\\x00'", no_wkb}, {"'\\x00000000013ff00000000000003ff0000000000000'", "highest byte first"}, {"'\\x01e9030000'", "two dimensions"}, {"'\\x0101000000'", "no geometry", "", false}}, {},
+       as_bytes},
+      {"places", "s_v", "real[]", "vector(3)", vectors(false), each_plain, {{"'{NaN}'", no_vector}, {"'{1,2,3,4}'", "more elements"}, {"'{}'", "whole number of floats"}}, {}, as_bytes, "mysql"},
+      {"places", "s_vb", "bytea", "vector(3)", vectors(true), each_plain, {{"'\\x00'", "whole number of floats"}}, {}, as_bytes, "mysql"},
   };
   // clang-format on
 }
@@ -227,6 +312,12 @@ std::string literal(const type_pair& p, side s, const std::string& value) {
       std::erase(digits, '-');
       return "x'" + digits + "'";
     }
+    case written::each_quoted:
+    case written::each_plain: {
+      const std::size_t cut = value.find(either);
+      const std::string own = s == side::home ? value.substr(0, cut) : value.substr(cut + 1);
+      return p.as == written::each_quoted ? in_quotes(own) : own;
+    }
     case written::set_or_array:
       return s == side::home && !value.empty() ? "string_to_array(" + in_quotes(value) + ", ',')"
              : s == side::home                 ? "'{}'"
@@ -239,10 +330,11 @@ std::string sameness(const type_pair& p, side s) {
   const std::string a = "a." + p.column, b = "b." + p.column;
   if (s == side::home) {
     const std::string cast = p.how == compared::as_number     ? "::numeric"
-                             : p.how == compared::as_document ? "::jsonb"
+                             : p.how == compared::as_document && p.home.find("[]") == std::string::npos ? "::jsonb"
                                                               : "::text COLLATE \"C\"";
     return a + cast + " IS NOT DISTINCT FROM " + b + cast;
   }
+  if (p.how == compared::as_bytes) return "(HEX(" + a + ") <=> HEX(" + b + "))";
   return "(" + a + " <=> " + b + " AND CAST(" + a + " AS BINARY) <=> CAST(" + b + " AS BINARY))";
 }
 

@@ -18,8 +18,8 @@ struct refused {
   bool names_column = true;
 };
 
-enum class written { plain, quoted, bits, as_hex, uuid_as_bytes, set_or_array };  // how a value becomes SQL
-enum class compared { bytewise, as_number, as_document };                         // the last two: the spelling is the servers'
+enum class written { plain, quoted, bits, as_hex, uuid_as_bytes, set_or_array, each_quoted, each_plain };  // how a value becomes SQL
+enum class compared { bytewise, as_number, as_document, as_bytes };  // number, document: the spelling is the servers'; bytes: what has no equality
 
 struct type_pair {
   std::string table, column, home, spoke;

@@ -55,4 +55,21 @@ values standard_uuids();  // versions 1 to 7
 values labels(std::vector<std::string> all);
 values label_sets(std::vector<std::string> all);  // joined by ',', in their order
 
+// ---- printed_values.cpp: in PostgreSQL's own spelling
+
+values inets(), hosts4(), hosts6(), cidrs(), hardware_addresses(int bytes);
+values intervals(), zoned_times();
+values ranges(const std::string& of), multiranges(const std::string& of);  // int, num, date, ts, tstz
+values points(), boxes(), paths(bool closed), circles(), lines();
+values composites();  // of an int and a text
+values lexemes(), xmls(), bit_strings(std::size_t most), log_places(), label_paths();
+
+// Values that the two sides write differently: home's form, `either`, the spoke's.
+inline const std::string either = "\x1f", null_element = "\x1e";
+enum class element_form { plain, truth, quoted };
+values arrays(values of, element_form);  // PostgreSQL's literal, and JSON
+values stores(bool json);                // hstore, and JSON or the same text
+values geometries();                     // SQL: bytea with EWKB, and the spoke's bytes
+values vectors(bool bytes);              // SQL: bytea or real[], and the spoke's bytes; three elements
+
 }  // namespace duet::testing

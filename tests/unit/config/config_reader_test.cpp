@@ -171,7 +171,7 @@ TEST_F(config_reader, uses_defaults_for_what_is_left_out) {
 TEST_F(config_reader, reads_what_deletes_do_on_the_other_side) {
   const std::string head = "link: shop\nhome:\n  url: postgresql://duet@h/shop\nspoke:\n  url: mysql://duet@h/shop\n"
                            "conflicts: { default: home, clock_offset_limit: 250ms, held_limit: 7 }\ntables:\n";
-  const config c = read(head + "  - home: public.a\n    deletes: ignore\n  - home: public.b\n    deletes: { archive: gone }\n    held_limit: 0\n"
+  const config c = read(head + "  - home: public.a\n    deletes: ignore\n  - home: public.b\n    deletes: { archive: gone }\n    held_limit: 0\n    on_schema_change: follow\n"
                                "  - home: public.c\n    deletes: { from_home: ignore, from_spoke: { archive: gone } }\n  - home: public.d\n"
                                "  - home: public.e\n    direction: home_to_spoke\n    deletes: { archive: gone }\n");
   EXPECT_TRUE(found_.empty()) << all();
@@ -187,6 +187,8 @@ TEST_F(config_reader, reads_what_deletes_do_on_the_other_side) {
   EXPECT_EQ(c.tables[2].deletes[1].archived_at, "gone");
   EXPECT_EQ(c.tables[1].held_limit, 0u);
   EXPECT_EQ(c.tables[0].held_limit, std::nullopt);
+  EXPECT_EQ(c.tables[0].on_schema_change, schema_rule::pause);
+  EXPECT_EQ(c.tables[1].on_schema_change, schema_rule::follow);
   EXPECT_EQ(config().clock_offset_limit_ms, 1000);
   EXPECT_EQ(config().held_limit, 10000u);
 }
@@ -256,6 +258,8 @@ const broken broken_tails[] = {
     {"tables:\n  - home: public.a\nconflicts:\n  held_limit: many\n", "bad_number", 7, "held_limit: 10000"},
     {"tables:\n  - home: public.a\n    held_limit: -1\n", "bad_number", 6, "held_limit: 10000"},
     {"tables:\n  - home: public.a\n    held_limit: []\n", "wrong_type", 6},
+    {"tables:\n  - home: public.a\n    on_schema_change: stop\n", "bad_schema_rule", 6, "one of pause, follow, ignore_new_columns"},
+    {"tables:\n  - home: public.a\n    on_schema_change: []\n", "wrong_type", 6},
     {"tables:\n  - home: public.a\n    initial: copy\n", "bad_initial", 6, "copy_from_home"},
     {"tables:\n  - home: public.a\n    initial: []\n", "wrong_type", 6},
     {"tables:\n  - home: public.a\n    direction: home_to_spoke\n    initial: copy_from_spoke\n", "initial_against_direction", 7, "direction: both"},

@@ -23,10 +23,11 @@ TEST(enum_labels, of_damaged_text_end_without_reading_beyond_it) {
   EXPECT_THAT(decode_labels("'"), ElementsAre(""));
 }
 
-TEST(column_types, unknown_ones_are_other) {
-  EXPECT_EQ(decode_type({.data_type = "geometry", .column_type = "geometry"}).kind, value_kind::other);
-  EXPECT_EQ(decode_type({.data_type = "inet6", .column_type = "inet6"}).kind, value_kind::other);
-  EXPECT_EQ(decode_type({.data_type = "vector", .column_type = "vector(3)"}).kind, value_kind::other);
+TEST(column_types, of_points_addresses_and_vectors_are_told_and_unknown_ones_are_other) {
+  EXPECT_EQ(decode_type({.data_type = "point", .column_type = "point"}).name, "geometry");
+  EXPECT_EQ(decode_type({.data_type = "point", .column_type = "point"}).kind, value_kind::bytes);
+  EXPECT_EQ(decode_type({.data_type = "inet6", .column_type = "inet6"}).kind, value_kind::printed);
+  EXPECT_EQ(decode_type({.data_type = "vector", .column_type = "vector(3)", .octets = 12}).length, 12);
   EXPECT_EQ(decode_type({}).kind, value_kind::other);
 }
 

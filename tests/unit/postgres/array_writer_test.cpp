@@ -108,7 +108,7 @@ TEST(array_writer, chooses_a_binary_form_only_where_it_is_exact) {
   type.bits = 64;
   EXPECT_EQ(element_of(type), element::int8);
   for (auto kind : {value_kind::decimal, value_kind::real, value_kind::text, value_kind::timestamp, value_kind::json,
-                    value_kind::bits, value_kind::enumeration, value_kind::text_array}) {
+                    value_kind::bits, value_kind::enumeration, value_kind::array}) {
     type.kind = kind;
     EXPECT_EQ(element_of(type), element::text);
   }

@@ -45,17 +45,57 @@ TEST(describe_type, reads_lengths_and_fraction_digits) {
 }
 
 TEST(describe_type, leaves_types_outside_the_contract_as_other) {
-  for (const char* name : {"varbit", "interval", "timetz", "money", "inet", "name", "oid", "xml", "_int4", "point", "char", "bpchar"})
-    EXPECT_EQ(built_in(name).kind, value_kind::other) << name;
+  for (const char* name : {"money", "oid", "bpchar", "regclass", "aclitem"}) EXPECT_EQ(built_in(name).kind, value_kind::other) << name;
   catalog_type fake;
   fake.name = "text";
   EXPECT_EQ(describe_type(fake).kind, value_kind::other) << "somebody's own type of a built-in name";
+  fake.name = "hstore";
+  EXPECT_EQ(describe_type(fake).kind, value_kind::other);
+}
+
+TEST(describe_type, knows_what_travels_as_it_is_printed) {
+  for (const char* name : {"varbit", "interval", "timetz", "inet", "name", "xml", "point", "tsvector"}) {
+    EXPECT_EQ(built_in(name).kind, value_kind::printed) << name;
+    EXPECT_EQ(built_in(name).name, name);
+  }
+  catalog_type t;
+  t.name = "int4range";
+  t.form = 'r';
+  EXPECT_EQ(describe_type(t).name, "range type") << "somebody's own";
+  t.built_in = true;
+  EXPECT_EQ(describe_type(t).name, "int4range");
+  t.form = 'c';
+  EXPECT_EQ(describe_type(t).name, "composite type");
+  t = {};
+  t.name = t.extension = "hstore";
+  EXPECT_EQ(describe_type(t).kind, value_kind::printed);
+  t.name = t.extension = "citext";
+  EXPECT_EQ(describe_type(t).kind, value_kind::text);
+  EXPECT_TRUE(describe_type(t).case_insensitive);
+}
+
+TEST(describe_type, tells_what_an_array_is_of) {
+  const auto array_of = [](const char* element, bool element_built_in = true) {
+    catalog_type t;
+    t.built_in = true;
+    t.name = std::string("_") + element;
+    t.element = element;
+    t.element_built_in = element_built_in;
+    return describe_type(t);
+  };
+  EXPECT_EQ(array_of("int4").element, value_kind::integer);
+  EXPECT_EQ(array_of("bool").element, value_kind::boolean);
+  EXPECT_EQ(array_of("float4").bits, 32);
+  EXPECT_EQ(array_of("text").element, value_kind::text);
+  EXPECT_EQ(array_of("inet").element, value_kind::printed);
+  EXPECT_EQ(array_of("int4", false).element, value_kind::printed) << "somebody's own type of a built-in name";
+  EXPECT_EQ(array_of("box").kind, value_kind::other);
 }
 
 TEST(describe_type, keeps_labels_and_knows_collations_that_fold) {
   catalog_type mood;
   mood.name = "mood";
-  mood.is_enum = true;
+  mood.form = 'e';
   mood.labels = {"sad", "ok"};
   EXPECT_EQ(describe_type(mood).kind, value_kind::enumeration);
   EXPECT_THAT(describe_type(mood).labels, ElementsAre("sad", "ok"));

@@ -147,7 +147,7 @@ inline mapping golden_mapping() {
                          {"a_numeric", decimal}, {"a_float4", real, 32}, {"a_float8", real, 64}, {"a_text", text}, {"a_char", text, 0, true},
                          {"a_bytea", bytes}, {"a_date", date}, {"a_time", time}, {"a_timestamp", datetime}, {"a_timestamptz", timestamp},
                          {"a_json", json}, {"a_jsonb", json}, {"a_bit", bits}, {"a_varbit", bits}, {"a_uuid", uuid}, {"a_mood", enumeration},
-                         {"an_array", text_array}});
+                         {"an_array", array}});
   add_table(m, "key_rows", {{"id", integer, 32}, {"name", text}, {"big", text}});
   add_table(m, "full_rows", {{"id", integer, 32}, {"name", text}, {"big", text}});
   add_table(m, "pairs", {{"left_id", integer, 32}, {"right_id", text}, {"amount", decimal}}, 2);

@@ -41,6 +41,18 @@ TEST(insert_statement, selects_from_one_array_per_column_with_assignment_casts_l
   EXPECT_EQ(s.arrays[2].image, array_parameter::after);
 }
 
+TEST(insert_statement, stores_only_what_prints_as_it_was_sent) {
+  auto t = orders();
+  t.columns.push_back(make("it\"s", value_kind::printed, "inet"));
+  const auto s = insert_statement(t, std::vector<std::uint16_t>{0, 3}, insert_mode::trusting);
+  EXPECT_THAT(s.sql, HasSubstr("SELECT u.a1, CASE WHEN u.a2 IS NULL OR pg_catalog.concat(u.a2::inet) = u.a2 THEN u.a2::inet ELSE"));
+  EXPECT_THAT(s.sql, HasSubstr("'strict $.\"it\\\"s\"'"));
+  EXPECT_FALSE(can_be_copied(t, std::vector<std::uint16_t>{0, 3}));
+  EXPECT_TRUE(can_be_copied(t, std::vector<std::uint16_t>{0, 1}));
+  EXPECT_THAT(update_statement(t, std::vector<std::uint16_t>{1}, std::vector<std::uint16_t>{3}).sql,
+              HasSubstr("((CASE WHEN t.\"it\"\"s\" IS DISTINCT FROM NULL THEN pg_catalog.concat(t.\"it\"\"s\") END) COLLATE \"C\" IS NOT DISTINCT FROM u.a2)"));
+}
+
 TEST(insert_statement, that_is_checked_returns_the_keys_it_wrote) {
   const auto s = insert_statement(orders(), std::vector<std::uint16_t>{0, 1}, insert_mode::checked);
   EXPECT_THAT(s.sql, HasSubstr(" ON CONFLICT (\"id\") DO NOTHING RETURNING \"id\""));

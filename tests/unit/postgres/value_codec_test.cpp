@@ -91,7 +91,7 @@ TEST(value_codec, cuts_the_padding_of_char_columns_only) {
 }
 
 TEST(value_codec, passes_all_other_kinds_as_they_are) {
-  for (value_kind kind : {integer, decimal, text, date, time, datetime, json, bits, uuid, enumeration, text_array}) {
+  for (value_kind kind : {integer, decimal, text, date, time, datetime, json, bits, uuid, enumeration, array}) {
     EXPECT_EQ(text_form_of(type_of(kind)), text_form::as_is);
     EXPECT_EQ(decoded(type_of(kind), "any \\x 'text'"), "any \\x 'text'");
     EXPECT_EQ(decoded(type_of(kind), ""), "");

@@ -740,7 +740,7 @@ TEST_F(binding_of_conflict_rules, lets_columns_beyond_the_last_field_share_it) {
   EXPECT_EQ(fields(m.tables[0]).back(), "extra_53 extra_54 last_but_one: home");
   EXPECT_EQ(p.field_of[m.tables[0].columns.size() - 2], fields_max - 1);
   EXPECT_EQ(only("fields_shared").is, finding::level::ok);
-  EXPECT_THAT(only("fields_shared").text, HasSubstr("`extra_54` and the 2 columns"));
+  EXPECT_THAT(only("fields_shared").text, HasSubstr("`extra_53` and the 2 columns"));
 }
 
 TEST_F(binding_of_conflict_rules, refuses_more_rules_than_fields) {

@@ -59,7 +59,13 @@ class generator {
           if (below(2)) s += (s.empty() ? "" : ",") + l;
         return s;
       }
-      case kind::text_array: return array();
+      case kind::array: return t.element == kind::text ? array() : samples_[below(samples_.size())];
+      case kind::printed:
+        for (;;) {
+          const std::string& s = samples_[below(samples_.size())];
+          const bool any = t.name != "inet4" && t.name != "inet6", is_6 = s.find(':') != std::string::npos;
+          if (any || (is_6 == (t.name == "inet6") && s.find('/') == std::string::npos && s != "0::1")) return s;
+        }
       case kind::other: break;
     }
     return "";
@@ -140,6 +146,13 @@ class generator {
   }
 
   std::string bytes(const column_type& t) {
+    while (!samples_.empty() && !one_in(4)) {
+      const std::string& s = samples_[below(samples_.size())];
+      if (t.name == "geometry" && (s.size() < 9 || s[4] != 1)) continue;  // it is the other side's form
+      if ((t.length < 0 || s.size() <= static_cast<std::size_t>(t.length)) && (t.name != "vector" || s.size() % 4 == 0)) return s;
+    }
+    if (t.name == "vector") return std::string(4 * (1 + below(3)), 'v');
+    if (t.name == "geometry") return samples_.back();
     const std::size_t n = t.fixed ? static_cast<std::size_t>(t.length) : below(t.length >= 0 ? static_cast<std::size_t>(t.length) + 1 : 20);
     std::string s;
     while (s.size() < n) s += static_cast<char>(one_in(3) ? 0 : below(256));
@@ -308,7 +321,8 @@ std::string objection(side s, const column_type& t, const std::string& v) {
       }
       return {};
     }
-    case kind::text_array: return must(v.starts_with('{') && v.ends_with('}'), "no array");
+    case kind::array: return must(v.starts_with('{') && v.ends_with('}'), "no array");
+    case kind::printed: return {};
     case kind::other: break;
   }
   return "other";
@@ -323,7 +337,20 @@ std::vector<type_pair> pairs() {
   const auto f = fraction_type;
   const std::vector<std::string> labels = {"a", "b c", "q\"\\r", "ä"};
   const column_type uuid = of_kind(kind::uuid, "uuid"), json = of_kind(kind::json, "json"), jsonb = of_kind(kind::json, "jsonb"), date = of_kind(kind::date, "date");
-  const column_type array = of_kind(kind::text_array, "text[]"), set = labels_type(kind::set, labels);
+  const column_type set = labels_type(kind::set, labels), longtext = text_type(-1, false, "utf8mb4", "longtext");
+  const auto array_of = [](kind element, const char* native, int bits = 0) {
+    column_type t = of_kind(kind::array, native);
+    t.name = "array";
+    t.element = element;
+    t.bits = bits;
+    return t;
+  };
+  const column_type array = array_of(kind::text, "text[]");
+  const auto printed = printed_type;
+  const column_type geometry = named(bytes_type(-1, false, "point"), "geometry"), vector = named(bytes_type(12, false, "vector(3)"), "vector");
+  const std::string place(16, '\x01'), wkb = std::string("\x01\x01\0\0\0", 5) + place, ewkb = std::string("\x01\x01\0\0\x20\xe6\x10\0\0", 9) + place,
+                    with_srid = std::string("\xe6\x10\0\0", 4) + wkb, without = std::string(4, '\0') + wkb;
+  const std::string hex_wkb = "0101000000" + std::string(32, '0'), hex_ewkb = "0101000020E6100000" + std::string(32, '0');
   std::vector<type_pair> all = {
       {boolean_type(), integer_type(8)},
       {boolean_type(), boolean_type()},
@@ -376,6 +403,23 @@ std::vector<type_pair> pairs() {
       {labels_type(kind::enumeration, {"a", "x"}), labels_type(kind::enumeration, labels)},
       {labels_type(kind::enumeration, labels), text_type(4, false, "utf8mb4"), labels},
       {array, set},
+      {array, json},
+      {array_of(kind::integer, "int[]"), json, {"{1,NULL,-3}", "{}", "{{1,2},{3,4}}", "[0:1]={1,2}"}},
+      {array_of(kind::boolean, "boolean[]"), json, {"{t,f,NULL}"}},
+      {array_of(kind::real, "real[]", 32), json, {"{0.1,1e+20,-0,NaN,100000,1e+06}"}},
+      {array_of(kind::real, "float8[]", 64), json, {"{0.1,1e-07,-0,Infinity,123456789012345}"}},
+      {array, longtext, {"[]", "[\"a\"]"}},
+      {array_of(kind::real, "real[]", 32), vector, {"{1,0.5}", "{}", "{NULL}", "{1e+20,1e-05,100000}", "{1,2,3,4}", std::string("\0\0\x80\x3f", 4)}},
+      {bytes_type(), vector, {std::string(4, 'a'), std::string(12, 'a'), "abc"}},
+      {bytes_type(), geometry, {wkb, ewkb, with_srid, without}},
+      {printed("geometry"), geometry, {hex_wkb, hex_ewkb}},
+      {printed("hstore"), json, {"\"a\"=>\"1\", \"b\"=>NULL", "", R"("it's"=>"\\ \"q\"")"}},
+      {printed("inet"), printed("inet4"), {"10.0.0.1", "10.0.0.0/8", "::1"}},
+      {printed("inet"), printed("inet6"), {"::1", "10.0.0.1"}},
+      {text_type(), printed("inet6"), {"::1", "0::1", "1::"}},
+      {bits_type(70), text_type(100, false, "ascii"), {std::string(70, '1')}},
+      {printed("interval"), text_type(64, false, "ascii"), {"P1D", "PT0S"}},
+      {printed("composite type"), longtext, {"(1,a)"}},
   };
   for (int bits : {16, 32, 64})
     for (int other : {8, 16, 24, 32, 64})
@@ -392,7 +436,8 @@ std::vector<type_pair> pairs() {
 TEST(round_trip, covers_each_row_of_the_contract) {
   std::set<std::pair<kind, kind>> covered;
   for (const auto& p : pairs()) covered.insert({p.home.kind, p.spoke.kind});
-  for (const auto& row : type_contract()) EXPECT_TRUE(covered.contains({row.home_kind, row.spoke_kind})) << row.home << " " << row.spoke;
+  for (const auto& row : type_contract())
+    if (row.decide) EXPECT_TRUE(covered.contains({row.home_kind, row.spoke_kind})) << row.home << " " << row.spoke;
 }
 
 // Keeps the value while it can be seen that nothing of it was lost: another form of the same number or CHAR is fine.
@@ -407,6 +452,7 @@ bool same_value(const column_type& t, const std::string& a, const std::string& b
     };
     return plain(a) == plain(b);
   }
+  if (t.kind == kind::json) return true;  // its spelling is the server's
   if (t.kind == kind::bytes && t.fixed) return a + std::string(b.size() - std::min(a.size(), b.size()), '\0') == b;
   return false;
 }

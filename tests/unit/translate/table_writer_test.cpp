@@ -18,7 +18,7 @@ table_schema customer() {
       .column("id", integer_type(64), false)
       .column("full`name", text_type(200), false)
       .column("memo", text_type(-1))
-      .column("place", column_type{.native = "point"})
+      .column("place", column_type{.native = "money", .name = "money"})
       .key({0});
 }
 
@@ -33,7 +33,7 @@ TEST(table_writer, renames_leaves_out_and_quotes) {
   EXPECT_EQ(t.sql,
             "CREATE TABLE `shop`.`cust` (\n  `id` bigint NOT NULL,\n  `na``me` varchar(200) NOT NULL,\n  PRIMARY KEY (`id`)\n)"
             " ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin");
-  EXPECT_THAT(t.notes, ElementsAre("place (point) has no counterpart: left out"));
+  EXPECT_THAT(t.notes, ElementsAre("place (money) has no counterpart: left out"));
 }
 
 TEST(table_writer, gives_the_spokes_unsigned_numbers_room_at_home) {
@@ -43,6 +43,19 @@ TEST(table_writer, gives_the_spokes_unsigned_numbers_room_at_home) {
   const std::string sql = write_table(t, side::home, {}, "public", "t").sql;
   EXPECT_THAT(sql, HasSubstr("\"id\" bigint NOT NULL"));
   EXPECT_THAT(sql, HasSubstr("\"big\" numeric(20,0),\n"));
+}
+
+TEST(table_writer, makes_what_the_contract_says_of_types_that_are_printed_and_of_arrays) {
+  const table_schema t = table_maker("public", "t").column("ip", printed_type("inet"), false).column("tags", named(of_kind(value_kind::array, "text[]"), "array")).column("h", printed_type("hstore"))
+      .column("at", printed_type("composite type")).column("long_bits", bits_type(100)).column("u", of_kind(value_kind::uuid, "uuid")).key({0});
+  const std::string sql = write_table(t, side::spoke, {}, "shop", "t").sql;
+  for (const char* column : {"`ip` varchar(43) CHARACTER SET ascii COLLATE ascii_bin NOT NULL", "`tags` json,", "`h` json,", "`at` longtext,", "`long_bits` varchar(100),",
+                             "`u` char(36) CHARACTER SET ascii COLLATE ascii_bin,"})
+    EXPECT_THAT(sql, HasSubstr(column));
+  const table_schema s = table_maker("shop", "t").column("id", integer_type(32), false).column("a", printed_type("inet6")).column("g", named(bytes_type(-1, false, "polygon"), "geometry"))
+      .column("v", named(bytes_type(12, false, "vector(3)"), "vector")).key({0});
+  const std::string home = write_table(s, side::home, {}, "public", "t").sql;
+  for (const char* column : {"\"a\" inet,", "\"g\" bytea,", "\"v\" real[],"}) EXPECT_THAT(home, HasSubstr(column));
 }
 
 TEST(table_writer, makes_nothing_without_a_key) {

@@ -16,6 +16,19 @@ inline column_type of_kind(value_kind kind, std::string native) {
   return t;
 }
 
+inline column_type named(column_type t, std::string name) {
+  t.name = std::move(name);
+  return t;
+}
+
+inline column_type printed_type(std::string name) { return named(of_kind(value_kind::printed, name), name); }
+
+inline column_type text_array_type() {
+  column_type t = of_kind(value_kind::array, "text[]");
+  t.element = value_kind::text;
+  return t;
+}
+
 inline column_type boolean_type() { return of_kind(value_kind::boolean, "boolean"); }
 
 inline column_type integer_type(int bits, bool is_unsigned = false) {
