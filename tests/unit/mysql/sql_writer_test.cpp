@@ -288,6 +288,13 @@ TEST_F(sql_writer_test, json_in_a_guard_is_a_programming_error) {
   }
 }
 
+TEST(decode_selected_test, spells_addresses_as_the_log_and_postgresql_do) {
+  const column c = make_column("c", value_kind::printed);
+  EXPECT_EQ(decode_selected(c, "1::2:0:3:0:4:0"), "1:0:2:0:3:0:4:0");  // as MariaDB prints it
+  EXPECT_EQ(decode_selected(c, "::ffff:1.2.3.4"), "::ffff:1.2.3.4");
+  EXPECT_EQ(decode_selected(c, "10.0.0.1"), "10.0.0.1");
+}
+
 TEST(decode_selected_test, gives_canonical_forms) {
   column c = make_column("c", value_kind::integer);
   EXPECT_EQ(decode_selected(c, "00042"), "42");
