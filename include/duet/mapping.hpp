@@ -45,6 +45,14 @@ struct delete_rule_of_side {
   bool cleared = false;        // archive: it is set to NULL again when the row comes back (not where it is synced, or NOT NULL)
 };
 
+// A foreign key that both sides have, to the primary key of another synced table.
+struct reference {
+  std::uint16_t parent = 0;            // table_pair::id
+  std::vector<std::uint16_t> columns;  // of the child, in the order of the parent's key
+  std::vector<std::uint16_t> nulled;   // those of them that set_null empties
+  bool cascades[2] = {};               // by side: a delete of the parent takes the child along
+};
+
 struct table_pair {
   std::uint16_t id = 0;        // index in mapping::tables
   table_schema home, spoke;    // schemas in full; `columns` below says which columns take part
@@ -52,6 +60,9 @@ struct table_pair {
   std::vector<std::uint16_t> key;    // indices into `columns`: the primary key, in home's key order
   std::vector<std::vector<std::uint16_t>> unique;  // indices into `columns` of each secondary unique index of either side
   std::vector<std::uint16_t> parents;  // ids of tables that this one refers to by a foreign key, on either side
+  std::vector<reference> references;   // where it or one that refers to the same table has a rule for missing parents
+  std::vector<std::pair<std::uint16_t, std::uint16_t>> children;  // those that refer to this one: table, index into its references
+  std::uint16_t generation = 0;        // of tables with references or children: those that it refers to have lower ones
   flow direction = flow::both;
   conflict_policy policy;      // of a table that is synced both ways
   delete_rule_of_side deletes[2];    // by the side that deletes
@@ -65,6 +76,7 @@ struct table_pair {
   const delete_rule_of_side& deletes_of(side s) const { return deletes[static_cast<int>(s)]; }
   // Do rows that this side deletes stay on the other one?
   bool keeps_deleted(side s) const { return deletes_of(s).does != delete_action::propagate; }
+  bool settles_parents() const { return policy.missing_parent != parent_rule::hold; }
   bool flows_from(side s) const { return direction == flow::both || (direction == flow::home_to_spoke) == (s == side::home); }
 };
 

@@ -79,6 +79,7 @@ std::unique_ptr<lanes> open_lanes(const config& cfg, const mapping& map, link_st
   link.home_counter = at_home.counter;
   link.held.clear();
   link.put_back.clear();
+  link.deleted.clear();
   for (echo_audit& a : link.audit) a.restart();
   for (auto& stopped : link.stopped_tables) stopped = false;  // what stops a table stands in duet.held, or is read again
   const auto held_at_home = up.other_side->load_held_tokens(), held_at_spoke = down.other_side->load_held_tokens();
@@ -92,6 +93,7 @@ std::unique_ptr<lanes> open_lanes(const config& cfg, const mapping& map, link_st
                                             held_at_spoke, follow(up), log_position{});
   up.applying = std::make_unique<applier>(side::home, *up.other_side, map, cfg, up.ring, down.local_writes, link, at_home, held_at_home,
                                           follow(down), decisions_from);
+  down.reading->remember(&link.deleted);
   up.applying->look_up_at(up.owner.get());
   for (lane* l : {&down, &up}) {
     l->first_copy = begin_copies(map, *l, l == &down ? home : spoke);

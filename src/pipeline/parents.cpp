@@ -1,0 +1,409 @@
+// Rows that refer to one that the other side has deleted meanwhile: conflict.missing_parent.
+//
+// A change of a child and a delete of its parent that have not seen each other meet on both sides, in each order. Home decides:
+//
+//   the child comes from the spoke    home has no parent for it (settle_parents)
+//   the delete comes from the spoke   rows of home refer to what goes (make_way)
+//
+// and sends parent and children as they then stand, also where the child or the delete has lost for another reason. The spoke
+// leaves alone what its foreign keys, or a write of its own, do not let happen: it is about to be told.
+#include <algorithm>
+#include <deque>
+
+#include "duet/failure.hpp"
+#include "pipeline/applier.hpp"
+#include "pipeline/images.hpp"
+#include "translate/translate.hpp"
+
+namespace duet::pipeline {
+
+namespace {
+
+std::vector<cell> cells_of(const owned_row& row) {
+  std::vector<cell> cells;
+  for (const auto& v : row.values) cells.push_back(v ? cell::of(*v) : cell::null());
+  return cells;
+}
+
+failure no_parent(const char* why) { return failure(failure_kind::row_refused, why, "23503"); }
+
+}  // namespace
+
+// A row that others refer to, or that refers to one that is not there, or whose children go too deep for a cascade.
+bool applier::is_foreign_key(const failure& f) {
+  for (const char* code : {"1451", "1452", "6575", "23503"})
+    if (f.server_code == code) return true;
+  return false;
+}
+
+// The other side's change has not seen that this row was deleted here, or that it stays deleted.
+std::optional<causality::write_index::entry> applier::deleted_unseen(std::uint64_t token, log_position seen) const {
+  std::vector<causality::write_index::entry> writes;
+  their_writes_.collect(token, seen, writes);
+  const auto at = std::find_if(writes.begin(), writes.end(), [](const auto& e) { return (e.fields & existence) != 0; });
+  return at == writes.end() ? std::nullopt : std::optional(*at);
+}
+
+// ---------------------------------------------------------------------------------------------- at the spoke
+
+bool applier::is_referred_to_unseen(const planned_row& row) const {
+  std::vector<causality::write_index::entry> references;
+  their_writes_.collect(translate::reference_token(row.token_before), row.from->seen, references);
+  return !references.empty();
+}
+
+bool applier::refers_to_deleted(const table_pair& table, row_view image, log_position seen) {
+  return image && std::any_of(table.references.begin(), table.references.end(), [&](const reference& r) {
+           const std::uint64_t token = translate::parent_token(mapping_.tables[r.parent], r, to_, image, arena_);
+           return token && deleted_unseen(token, seen);
+         });
+}
+
+// The row was not let in before, or went with its parent: home's answer is on its way.
+bool applier::parent_explains(const planned_row& row, const table_pair& table) {
+  return to_ == side::spoke && table.settles_parents() && refers_to_deleted(table, row.row.before, row.from->seen);
+}
+
+// A row that the spoke's own rows refer to stays until home has seen them.
+bool applier::stays_for_children(const run& shape, const planned_row& row) const {
+  const bool removes = shape.op == operation::remove || (shape.op == operation::refresh && !row.row.after);
+  return removes && !shape.table->children.empty() && is_referred_to_unseen(row);
+}
+
+bool applier::left_to_home(const run& shape, const planned_row& row, const failure& f) {
+  const table_pair& table = *shape.table;
+  if (to_ != side::spoke || !is_foreign_key(f) || (!table.settles_parents() && table.children.empty())) return false;
+  catch_up();
+  if (!stays_for_children(shape, row) && !(table.settles_parents() && refers_to_deleted(table, row.row.after, row.from->seen))) return false;
+  if (shape.op == operation::refresh) end_hold(row, table);
+  ++(shape.op == operation::refresh ? attempt_.refreshes : attempt_.held_back);
+  return true;
+}
+
+// ---------------------------------------------------------------------------------------------- at home
+
+// What a statement or a decision was refused for. False: a person has to decide.
+bool applier::settle_reference(const run& shape, const planned_row& row, const failure& f) {
+  if (shape.op == operation::remove && !shape.table->children.empty() && is_foreign_key(f) && !last_chance_) {
+    deferred_.push_back({&shape, &row});
+    return true;
+  }
+  if (left_to_home(shape, row, f)) return true;
+  if (to_ != side::home || !is_foreign_key(f) || !shape.table->settles_parents() || !row.row.after || row.from->copied) return false;
+  target_.savepoint();
+  const undo_point before = point();
+  try {
+    if (settle_parents(shape, row)) return true;
+  } catch (const failure& again) {
+    if (again.kind != failure_kind::row_refused) throw;
+    decided_.rows.clear();
+  }
+  target_.rollback_to_savepoint();
+  undo_to(before);
+  return false;
+}
+
+// Those of the rows that it refers to which are not there, and whose delete it had not seen. Those that are there stay until we
+// are done.
+std::vector<applier::missing_parent> applier::missing_parents(const table_pair& table, row_view child, log_position seen) {
+  std::vector<missing_parent> missing;
+  for (const reference& r : table.references) {
+    const table_pair& parent = mapping_.tables[r.parent];
+    const std::uint64_t token = translate::parent_token(parent, r, side::home, child, arena_);
+    if (!token) continue;
+    cell* key = arena_.allocate_array<cell>(parent.columns.size());
+    std::fill_n(key, parent.columns.size(), cell{});
+    for (std::size_t k = 0; k < parent.key.size(); ++k) key[parent.key[k]] = cell::of(arena_.copy(child[r.columns[k]].text()));
+    const row_view keys[] = {key};
+    write_decided();
+    if (!target_.lock_rows(parent, keys).front().found) missing.push_back({&r, token, key, {}});
+  }
+  if (missing.empty()) return missing;
+  catch_up();
+  for (missing_parent& m : missing) m.deleted = deleted_unseen(m.token, seen);
+  return missing;
+}
+
+// The spoke may have kept such a row for the sake of this change: it is told that the row is gone.
+void applier::answer_for_parents(const table_pair& table, row_view child, log_position seen) {
+  for (const missing_parent& m : missing_parents(table, child, seen))
+    if (m.deleted) {
+      const table_pair& parent = mapping_.tables[m.by->parent];
+      refresh_later(parent, m.key, m.token, stands_at_home(parent, m.deleted->time_us));
+    }
+}
+
+// Of a change that is held, in the spoke's form.
+void applier::answer_for_parents(const held_change& h) {
+  const change_record& c = *h.change;
+  const table_pair& table = mapping_.tables[c.table];
+  if (to_ != side::home || !table.settles_parents() || !c.has_after || c.op == operation::refresh || h.from->copied) return;
+  std::vector<cell> in(c.columns), out(c.columns);
+  for (const reference& r : table.references)
+    for (const std::uint16_t i : r.columns) in[i] = c.after(i);
+  std::string reason;
+  if (translate::convert_row(table, side::spoke, in.data(), out.data(), arena_, reason)) answer_for_parents(table, out.data(), h.from->seen);
+}
+
+decision_tag applier::stands_at_home(const table_pair& table, std::int64_t time_us) {
+  decision_tag tag;
+  tag.by_home = {table.policy.all(), time_us};
+  return tag;
+}
+
+// A row of the spoke refers to rows that home has deleted.
+bool applier::settle_parents(const run& shape, const planned_row& row) {
+  const table_pair& table = *shape.table;
+  const log_position seen = row.from->seen;
+  const std::vector<missing_parent> missing = missing_parents(table, row.row.after, seen);
+  if (missing.empty()) return false;
+  for (const missing_parent& m : missing)
+    if (!m.deleted || waits(m.token)) return false;
+  std::vector<row_view> own = {row.row.before ? row.row.before : row.row.after};
+  if (row.token != row.token_before) own.push_back(row.row.after);
+  const std::vector<owned_row> was = target_.lock_rows(table, own);
+
+  planned_row wanted = row;
+  run wanted_shape = shape;
+  decision_tag tag;
+  const parent_rule rule = table.policy.missing_parent;
+  switch (rule) {
+    case parent_rule::hold:
+      return false;
+    case parent_rule::resurrect:
+      for (const missing_parent& m : missing) bring_parent_back(mapping_.tables[m.by->parent], m, seen);
+      tag.by_spoke = {table.policy.all(), row.from->commit_time_us};
+      break;
+    case parent_rule::set_null: {
+      cell* cells = arena_.allocate_array<cell>(table.columns.size());
+      std::copy_n(row.row.after, table.columns.size(), cells);
+      for (const missing_parent& m : missing) {
+        if (m.by->nulled.empty()) return false;
+        for (const std::uint16_t i : m.by->nulled) {
+          cells[i] = cell::null();
+          tag.by_home.fields |= table.policy.bit_of(i);
+          if (std::find(wanted_shape.columns.begin(), wanted_shape.columns.end(), i) == wanted_shape.columns.end()) wanted_shape.columns.push_back(i);
+        }
+        tag.by_home.time_us = std::max(tag.by_home.time_us, m.deleted->time_us);
+      }
+      tag.by_spoke = {table.policy.all() & ~tag.by_home.fields, row.from->commit_time_us};
+      wanted.row.after = cells;
+      break;
+    }
+    case parent_rule::drop_child:
+      tag = stands_at_home(table, missing.front().deleted->time_us);
+      answer_for_parents(table, row.row.after, seen);
+      ++attempt_.conflicts_lost;
+      break;
+  }
+  if (rule != parent_rule::drop_child) {
+    decide_row(wanted_shape, wanted, was.front(), was.back());
+    write_decided();
+  }
+  conflict_entry e;
+  e.table = table_name(table);
+  e.key = key_json(table, own.front());
+  e.type = "parent_missing";
+  e.home_row = row_json(table, was.front());
+  e.spoke_row = row_json(table, row.row.after);
+  if (row.change->op == operation::update) e.base_row = row_json(table, row.row.before);
+  e.result_row = row_json(table, target_.lock_rows(table, own).back());
+  e.home_position = missing.front().deleted->position;
+  e.home_time_us = missing.front().deleted->time_us;
+  e.spoke_position = row.from->position;
+  e.spoke_time_us = row.from->commit_time_us;
+  e.rule = name(rule);
+  e.winner = rule == parent_rule::resurrect ? "spoke" : rule == parent_rule::set_null ? "both" : "home";
+  e.result = rule == parent_rule::resurrect  ? "the row that it refers to is back"
+             : rule == parent_rule::set_null ? "it refers to no row any more"
+             : was.front().found             ? "home's row stands: the one that the spoke's refers to was deleted at home"
+                                             : "deleted at the spoke, too: the row that it refers to was deleted at home";
+  log_entry(e);
+  ++attempt_.conflicts;
+  const auto known = [&](std::uint64_t token) { return std::any_of(attempt_refreshes_.begin(), attempt_refreshes_.end(), [&](const due_refresh& r) { return r.token == token; }); };
+  if (rule == parent_rule::set_null && known(row.token)) tag.by_spoke = {};  // who won elsewhere has been decided
+  if (rule != parent_rule::resurrect || !known(row.token)) refresh_later(table, row.row.after, row.token, tag);
+  if (row.token != row.token_before) refresh_later(table, row.row.before, row.token_before, tag);
+  return true;
+}
+
+// As home has deleted it, and what it refers to in turn.
+void applier::bring_parent_back(const table_pair& table, const missing_parent& m, log_position seen) {
+  const row_view keys[] = {m.key};
+  if (target_.lock_rows(table, keys).front().found) return;  // for another of its children
+  const auto image = link_.deleted.find(m.token);
+  if (!image || waits(m.token)) throw no_parent("the row that it refers to is not known any more");
+  cell* cells = arena_.allocate_array<cell>(table.columns.size());
+  std::vector<std::uint16_t> columns;
+  for (std::uint16_t i = 0; i < table.columns.size(); ++i) {
+    cells[i] = (*image)[i] ? cell::of(arena_.copy(*(*image)[i])) : cell::null();
+    columns.push_back(i);
+  }
+  for (const missing_parent& above : missing_parents(table, cells, seen)) {
+    if (!above.deleted) throw no_parent("the row that it refers to has no parent any more");
+    if (table.policy.missing_parent == parent_rule::resurrect) bring_parent_back(mapping_.tables[above.by->parent], above, seen);
+    else if (table.policy.missing_parent != parent_rule::set_null || above.by->nulled.empty()) throw no_parent("the row that it refers to has no parent any more, and its rule is not to bring that back");
+    else for (const std::uint16_t i : above.by->nulled) cells[i] = cell::null();
+  }
+  write_one(table, operation::insert, nullptr, cells, columns);
+  audit_.not_compared(table, m.token);
+  conflict_entry e;
+  e.table = table_name(table);
+  e.key = key_json(table, cells);
+  e.type = "parent_missing";
+  e.result_row = row_json(table, cells);
+  e.home_position = m.deleted->position;
+  e.home_time_us = m.deleted->time_us;
+  e.rule = name(parent_rule::resurrect);
+  e.winner = "spoke";
+  e.result = "home had deleted it; it is back, since a row of the spoke refers to it";
+  log_entry(e);
+  refresh_later(table, cells, m.token, stands_at_home(table, m.deleted->time_us));
+}
+
+// All rows of home that refer to this one, those first that others refer to. Locked; nobody refers to a locked row anew.
+std::deque<applier::kin> applier::kin_of(const table_pair& root, row_view key, log_position seen) {
+  std::deque<kin> all;
+  const auto gather = [&](const table_pair& table, row_view of, std::size_t parent) {
+    std::vector<std::string> values;
+    for (const std::uint16_t k : table.key) values.emplace_back(of[k].text());
+    for (const auto& [child, number] : table.children) {
+      const table_pair& t = mapping_.tables[child];
+      const reference& r = t.references[number];
+      for (owned_row& row : target_.lock_rows_with(t, r.columns, values)) {
+        kin& k = all.emplace_back(kin{&t, &r, parent, std::move(row), {}, 0, {}, 0, false, false, false});
+        k.cells = cells_of(k.row);
+        k.token = translate::key_token(t, side::home, k.cells.data(), arena_);
+      }
+    }
+  };
+  write_decided();
+  gather(root, key, kin::root);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const bool again = std::any_of(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(i), [&](const kin& k) { return k.token == all[i].token; });
+    if (!again) gather(*all[i].table, all[i].cells.data(), i);
+  }
+  if (all.empty()) return all;
+  catch_up();
+  std::vector<causality::write_index::entry> writes;
+  for (kin& k : all) {
+    writes.clear();
+    their_writes_.collect(k.token, seen, writes);
+    for (const auto& w : writes) {
+      if (w.wrote != side::home || w.fields == 0) continue;
+      k.unseen = true;
+      k.time_us = std::max(k.time_us, w.time_us);
+      k.position = std::max(k.position, w.position);
+    }
+  }
+  return all;
+}
+
+// They stand, whatever the spoke's foreign keys have done to them.
+void applier::send_kin(const std::deque<kin>& all) {
+  for (const kin& k : all) {
+    decision_tag tag = stands_at_home(*k.table, k.time_us);
+    tag.ends_hold = true;
+    refresh_later(*k.table, k.cells.data(), k.token, tag);
+  }
+}
+
+void applier::send_children(const planned_row& row, const table_pair& table) { send_kin(kin_of(table, row.row.before, row.from->seen)); }
+
+void applier::log_kin(const planned_row& row, const kin& k, const owned_row& left, const char* result) {
+  conflict_entry e;
+  e.table = table_name(*k.table);
+  e.key = key_json(*k.table, k.cells.data());
+  e.type = "parent_missing";
+  e.home_row = row_json(*k.table, k.row);
+  e.result_row = row_json(*k.table, left);
+  e.home_position = k.position;
+  e.home_time_us = k.time_us;
+  e.spoke_position = row.from->position;
+  e.spoke_time_us = row.from->commit_time_us;
+  e.rule = name(k.table->policy.missing_parent);
+  e.winner = left.found ? "both" : "spoke";
+  e.result = result;
+  log_entry(e);
+  ++attempt_.conflicts;
+}
+
+// The spoke has deleted a row. What home has written unseen of the rows that refer to it decides: true, the row may go, and what
+// was in its way is gone or changed; false, it stays, or waits for a person.
+bool applier::make_way(const planned_row& row, const table_pair& table, const owned_row& current) {
+  std::deque<kin> all = kin_of(table, row.row.before, row.from->seen);
+  bool any = false, held = false, stays = false;
+  for (kin& k : all) {
+    if (k.parent != kin::root && !all[k.parent].goes) continue;
+    if (!k.unseen) {
+      k.goes = k.by->cascades[static_cast<int>(side::home)];
+      continue;
+    }
+    any = true;
+    switch (k.table->policy.missing_parent) {
+      case parent_rule::hold: held = true; break;
+      case parent_rule::resurrect: stays = true; break;
+      case parent_rule::drop_child: k.goes = true; break;
+      case parent_rule::set_null: (k.by->nulled.empty() ? held : k.emptied) = true; break;
+    }
+  }
+  if (!any) return true;
+  if (held) {
+    hold({row.change, row.from, "rows that home has written meanwhile refer to it", "23503"});
+    send_kin(all);
+    return false;
+  }
+  if (stays) {
+    const kin& first = *std::find_if(all.begin(), all.end(), [](const kin& k) { return k.unseen; });
+    conflict_entry e;
+    e.table = table_name(table);
+    e.key = key_json(table, row.row.before);
+    e.type = "parent_missing";
+    e.home_row = e.result_row = row_json(table, current);
+    e.home_position = first.position;
+    e.home_time_us = first.time_us;
+    e.spoke_position = row.from->position;
+    e.spoke_time_us = row.from->commit_time_us;
+    e.rule = name(parent_rule::resurrect);
+    e.winner = "home";
+    e.result = "home's row stands and was sent to the spoke again, with all that refer to it";
+    log_entry(e);
+    ++attempt_.conflicts;
+    ++attempt_.conflicts_lost;
+    refresh_later(table, row.row.before, row.token_before, stands_at_home(table, first.time_us));
+    send_kin(all);
+    return false;
+  }
+  std::vector<std::uint64_t> gone;
+  for (auto k = all.rbegin(); k != all.rend(); ++k) {
+    if (!k->unseen || !k->goes || std::find(gone.begin(), gone.end(), k->token) != gone.end()) continue;
+    gone.push_back(k->token);
+    write_one(*k->table, operation::remove, k->cells.data(), nullptr, {});
+    audit_.not_compared(*k->table, k->token);
+    log_kin(row, *k, {}, "deleted at home, too: the spoke has deleted the row that it refers to");
+    decision_tag tag;
+    tag.by_spoke = {k->table->policy.all(), row.from->commit_time_us};
+    tag.ends_hold = true;
+    refresh_later(*k->table, k->cells.data(), k->token, tag);
+  }
+  for (kin& k : all) {
+    if (!k.emptied || std::find(gone.begin(), gone.end(), k.token) != gone.end()) continue;
+    decision_tag tag;
+    owned_row left = k.row;
+    std::vector<cell> cells = k.cells;
+    for (const std::uint16_t i : k.by->nulled) {
+      cells[i] = cell::null();
+      left.values[i].reset();
+      tag.by_spoke.fields |= k.table->policy.bit_of(i);
+    }
+    write_one(*k.table, operation::update, k.cells.data(), cells.data(), k.by->nulled);
+    audit_.not_compared(*k.table, k.token);
+    log_kin(row, k, left, "it refers to no row any more: the spoke has deleted that");
+    tag.by_spoke.time_us = row.from->commit_time_us;
+    tag.ends_hold = true;
+    refresh_later(*k.table, k.cells.data(), k.token, tag);
+  }
+  return true;
+}
+
+}  // namespace duet::pipeline
