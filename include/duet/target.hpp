@@ -106,8 +106,8 @@ class target {
 
   // Slow path, row by row. Keys are the key cells of each row_view, in the target's form.
   virtual std::vector<owned_row> lock_rows(const table_pair&, std::span<const row_view> keys) = 0;  // SELECT ... FOR UPDATE, in key order
-  // Home only: the rows whose `columns` have these values, none of them NULL, in home's form; locked.
-  virtual std::vector<owned_row> lock_rows_with(const table_pair&, std::span<const std::uint16_t> /*columns*/, std::span<const std::string> /*values*/) { return {}; }
+  // The rows that have these values, none of them NULL, in these columns.
+  virtual std::vector<owned_row> lock_rows_with(const table_pair&, std::span<const std::uint16_t> columns, std::span<const std::string> values) = 0;
   // The rows as they are committed now. Outside a transaction, without locks.
   virtual std::vector<owned_row> read_rows(const table_pair&, std::span<const row_view> keys) = 0;
   // Writes whatever is there: update and remove by key without guard, insert plainly. False: no row with that key.

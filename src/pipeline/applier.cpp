@@ -620,6 +620,8 @@ void applier::write_run(planned_run& r) {
     for (const planned_row& row : r.rows)
       questions_.push_back({row.token, row.token_before, row.from->seen, row.change->fields, table.policy.deltas});
     their_writes_.ask(questions_, answers_);
+    if (to_ == side::home && table.settles_parents())
+      for (std::size_t i = 0; i < r.rows.size(); ++i) answers_[i] |= refers_to_deleted(table, r.rows[i].row.after, r.rows[i].from->seen);
   }
   for (std::size_t i = 0; i < r.rows.size(); ++i) {
     const planned_row& row = r.rows[i];
@@ -680,7 +682,8 @@ void applier::write_deferred() {
       continue;
     }
     doubtful_.clear();
-    if (is_given_up(*d.row, *d.shape->table) || (d.shape->op == operation::remove && !d.shape->table->children.empty())) doubtful_.push_back(d.row);
+    const bool one_by_one = d.shape->op == operation::refresh || (d.shape->op == operation::remove && !d.shape->table->children.empty());
+    if (one_by_one || is_given_up(*d.row, *d.shape->table)) doubtful_.push_back(d.row);
     else write_carefully(*d.shape, std::span(&d.row, 1), doubtful_);
     if (!doubtful_.empty()) decide(*d.shape, doubtful_);
   }

@@ -188,13 +188,14 @@ class applier {
   std::string put_back_row(const put_back&, log_position floor);
   cell* key_cells(const put_back&);
   // rows that refer to others: parents.cpp
-  struct missing_parent {
+  struct referred {                               // a row that another one refers to
     const reference* by;
     std::uint64_t token;
     row_view key;
+    bool found;
     std::optional<causality::write_index::entry> deleted;  // how home has deleted it, which the spoke's change had not seen
   };
-  struct kin {                                    // a row of home that refers to another one
+  struct kin {                                    // a row of the side written to that refers to another one
     static constexpr std::size_t root = SIZE_MAX;
     const table_pair* table;
     const reference* by;
@@ -202,24 +203,30 @@ class applier {
     owned_row row;
     std::vector<cell> cells;
     std::uint64_t token;
-    log_position position;                        // of home's last write that the spoke's delete had not seen
+    log_position position;                        // of its last write there that the delete had not seen
     std::int64_t time_us;
     bool unseen, goes, emptied;
   };
   static bool is_foreign_key(const failure&);
-  std::optional<causality::write_index::entry> deleted_unseen(std::uint64_t token, log_position seen) const;
-  bool is_referred_to_unseen(const planned_row&) const;
+  std::optional<causality::write_index::entry> deleted_unseen(std::uint64_t token, log_position seen);
+  bool is_referred_to_unseen(std::uint64_t token, log_position seen);
   bool refers_to_deleted(const table_pair&, row_view image, log_position seen);
   bool parent_explains(const planned_row&, const table_pair&);
-  bool stays_for_children(const run&, const planned_row&) const;
+  bool stays_for_children(const run&, const planned_row&);
+  bool stays_for_kin(const run&, const planned_row&);
   bool left_to_home(const run&, const planned_row&, const failure&);
   bool settle_reference(const run&, const planned_row&, const failure&);
   bool settle_parents(const run&, const planned_row&);
-  std::vector<missing_parent> missing_parents(const table_pair&, row_view child, log_position seen);
+  std::vector<referred> missing_parents(const table_pair&, row_view child, log_position seen);
   void answer_for_parents(const table_pair&, row_view child, log_position seen);
   void answer_for_parents(const held_change&);
+  row_view key_of_parent(const reference&, row_view child);
+  std::vector<referred> parents_of(const table_pair&, row_view child, log_position seen);
+  void answer_for(const referred&);
+  void answer_for_ancestors(const table_pair&, std::uint64_t token, log_position seen);
+  cell* cells_of_deleted(const table_pair&, std::uint64_t token);
   static decision_tag stands_at_home(const table_pair&, std::int64_t time_us);
-  void bring_parent_back(const table_pair&, const missing_parent&, log_position seen);
+  void bring_parent_back(const table_pair&, const referred&, log_position seen);
   std::deque<kin> kin_of(const table_pair&, row_view key, log_position seen);
   void send_kin(const std::deque<kin>&);
   void send_children(const planned_row&, const table_pair&);
@@ -330,6 +337,7 @@ class applier {
   std::vector<const planned_row*> sure_, doubtful_;
   std::vector<causality::write_index::entry> met_entries_;
   std::vector<conflict::met_write> met_;
+  std::vector<causality::write_index::entry> parent_writes_;
 
   lane_counters taken_;                 // read, echoes, filtered, unchanged of the batch
   bool heartbeat_due_ = false;

@@ -422,6 +422,8 @@ void applier::decide_at_spoke(const run& shape, const planned_row& row, const ow
     ++(is_refresh ? attempt_.refreshes : attempt_.held_back);
     return;
   }
+  if (at_before.found && stays_for_kin(shape, row))
+    return hold({row.change, row.from, "rows that would go with it have changes that home has not seen yet", {}});
   const conflict::share s = is_refresh ? conflict::held_back_of_refresh(table, row.row.after, at_before.found, met_)
                                        : conflict::held_back(table, incoming_of(row), at_before.found, met_);
   if (s.whole) return is_refresh ? write_refresh(row, table, at_before) : write_by_force(shape, row, at_before, at_after);
@@ -538,7 +540,7 @@ void applier::write_by_force(const run& shape, const planned_row& row, const own
         write_one(table, operation::insert, nullptr, r.after, columns);
       } else if (!same(current, r.after, columns)) {
         write_one(table, operation::update, r.after, r.after, columns);
-        const bool stayed = table.keeps_deleted(from_), for_children = !table.children.empty() && to_ == side::spoke && is_referred_to_unseen(row);
+        const bool stayed = table.keeps_deleted(from_), for_children = !table.children.empty() && to_ == side::spoke && is_referred_to_unseen(row.token, row.from->seen);
         if (!for_children) log_drift(row, table, "insert_exists", current, stayed ? "written over the row that had stayed" : "written over the row that was there", stayed);
       }
       if (current.found) clear_mark(table, r.after);

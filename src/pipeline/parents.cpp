@@ -9,6 +9,7 @@
 // leaves alone what its foreign keys, or a write of its own, do not let happen: it is about to be told.
 #include <algorithm>
 #include <deque>
+#include <numeric>
 
 #include "duet/failure.hpp"
 #include "pipeline/applier.hpp"
@@ -37,19 +38,11 @@ bool applier::is_foreign_key(const failure& f) {
 }
 
 // The other side's change has not seen that this row was deleted here, or that it stays deleted.
-std::optional<causality::write_index::entry> applier::deleted_unseen(std::uint64_t token, log_position seen) const {
-  std::vector<causality::write_index::entry> writes;
-  their_writes_.collect(token, seen, writes);
-  const auto at = std::find_if(writes.begin(), writes.end(), [](const auto& e) { return (e.fields & existence) != 0; });
-  return at == writes.end() ? std::nullopt : std::optional(*at);
-}
-
-// ---------------------------------------------------------------------------------------------- at the spoke
-
-bool applier::is_referred_to_unseen(const planned_row& row) const {
-  std::vector<causality::write_index::entry> references;
-  their_writes_.collect(translate::reference_token(row.token_before), row.from->seen, references);
-  return !references.empty();
+std::optional<causality::write_index::entry> applier::deleted_unseen(std::uint64_t token, log_position seen) {
+  parent_writes_.clear();
+  their_writes_.collect(token, seen, parent_writes_);
+  const auto at = std::find_if(parent_writes_.begin(), parent_writes_.end(), [](const auto& e) { return (e.fields & existence) != 0; });
+  return at == parent_writes_.end() ? std::nullopt : std::optional(*at);
 }
 
 bool applier::refers_to_deleted(const table_pair& table, row_view image, log_position seen) {
@@ -59,15 +52,37 @@ bool applier::refers_to_deleted(const table_pair& table, row_view image, log_pos
          });
 }
 
-// The row was not let in before, or went with its parent: home's answer is on its way.
+// ---------------------------------------------------------------------------------------------- at the spoke
+
+bool applier::is_referred_to_unseen(std::uint64_t token, log_position seen) {
+  parent_writes_.clear();
+  their_writes_.collect(translate::reference_token(token), seen, parent_writes_);
+  return !parent_writes_.empty();
+}
+
+// The row was not let in before, or went with its parent: home's answer is on its way, or knows.
 bool applier::parent_explains(const planned_row& row, const table_pair& table) {
-  return to_ == side::spoke && table.settles_parents() && refers_to_deleted(table, row.row.before, row.from->seen);
+  if (to_ != side::spoke || !row.row.before) return false;
+  if (table.settles_parents() && refers_to_deleted(table, row.row.before, row.from->seen)) return true;
+  return row.change->op == operation::remove && std::any_of(table.references.begin(), table.references.end(), [&](const reference& r) {
+           if (!r.cascades[static_cast<int>(to_)] || !translate::parent_token(mapping_.tables[r.parent], r, to_, row.row.before, arena_)) return false;
+           const row_view key[] = {key_of_parent(r, row.row.before)};
+           return !target_.lock_rows(mapping_.tables[r.parent], key).front().found;
+         });
 }
 
 // A row that the spoke's own rows refer to stays until home has seen them.
-bool applier::stays_for_children(const run& shape, const planned_row& row) const {
+bool applier::stays_for_children(const run& shape, const planned_row& row) {
   const bool removes = shape.op == operation::remove || (shape.op == operation::refresh && !row.row.after);
-  return removes && !shape.table->children.empty() && is_referred_to_unseen(row);
+  return removes && !shape.table->children.empty() && is_referred_to_unseen(row.token_before, row.from->seen);
+}
+
+// It would take such a row along, or be refused for it.
+bool applier::stays_for_kin(const run& shape, const planned_row& row) {
+  const bool removes = shape.op == operation::remove || (shape.op == operation::refresh && !row.row.after);
+  if (!removes || shape.table->children.empty()) return false;
+  const std::deque<kin> all = kin_of(*shape.table, row.row.before, row.from->seen);
+  return std::any_of(all.begin(), all.end(), [&](const kin& k) { return is_referred_to_unseen(k.token, row.from->seen); });
 }
 
 bool applier::left_to_home(const run& shape, const planned_row& row, const failure& f) {
@@ -103,34 +118,76 @@ bool applier::settle_reference(const run& shape, const planned_row& row, const f
   return false;
 }
 
-// Those of the rows that it refers to which are not there, and whose delete it had not seen. Those that are there stay until we
-// are done.
-std::vector<applier::missing_parent> applier::missing_parents(const table_pair& table, row_view child, log_position seen) {
-  std::vector<missing_parent> missing;
+row_view applier::key_of_parent(const reference& r, row_view child) {
+  const table_pair& parent = mapping_.tables[r.parent];
+  cell* key = arena_.allocate_array<cell>(parent.columns.size());
+  std::fill_n(key, parent.columns.size(), cell{});
+  for (std::size_t k = 0; k < parent.key.size(); ++k) key[parent.key[k]] = cell::of(arena_.copy(child[r.columns[k]].text()));
+  return key;
+}
+
+// The rows that it refers to, and whether they were deleted unseen. Those that are there stay until we are done.
+std::vector<applier::referred> applier::parents_of(const table_pair& table, row_view child, log_position seen) {
+  std::vector<referred> all;
+  bool any_missing = false;
   for (const reference& r : table.references) {
     const table_pair& parent = mapping_.tables[r.parent];
     const std::uint64_t token = translate::parent_token(parent, r, side::home, child, arena_);
     if (!token) continue;
-    cell* key = arena_.allocate_array<cell>(parent.columns.size());
-    std::fill_n(key, parent.columns.size(), cell{});
-    for (std::size_t k = 0; k < parent.key.size(); ++k) key[parent.key[k]] = cell::of(arena_.copy(child[r.columns[k]].text()));
-    const row_view keys[] = {key};
+    const row_view key[] = {key_of_parent(r, child)};
     write_decided();
-    if (!target_.lock_rows(parent, keys).front().found) missing.push_back({&r, token, key, {}});
+    const bool found = target_.lock_rows(parent, key).front().found;
+    any_missing |= !found;
+    all.push_back({&r, token, key[0], found, {}});
   }
-  if (missing.empty()) return missing;
-  catch_up();
-  for (missing_parent& m : missing) m.deleted = deleted_unseen(m.token, seen);
-  return missing;
+  if (any_missing) catch_up();
+  for (referred& r : all) r.deleted = deleted_unseen(r.token, seen);
+  return all;
 }
 
-// The spoke may have kept such a row for the sake of this change: it is told that the row is gone.
+std::vector<applier::referred> applier::missing_parents(const table_pair& table, row_view child, log_position seen) {
+  std::vector<referred> all = parents_of(table, child, seen);
+  std::erase_if(all, [](const referred& r) { return r.found; });
+  return all;
+}
+
+// The spoke may have kept such a row for the sake of this change: it is told that the row is gone. And what that one referred to,
+// which may then have been held there.
 void applier::answer_for_parents(const table_pair& table, row_view child, log_position seen) {
-  for (const missing_parent& m : missing_parents(table, child, seen))
-    if (m.deleted) {
-      const table_pair& parent = mapping_.tables[m.by->parent];
-      refresh_later(parent, m.key, m.token, stands_at_home(parent, m.deleted->time_us));
-    }
+  for (const referred& r : parents_of(table, child, seen)) {
+    if (!r.deleted) continue;
+    if (!r.found) answer_for(r);
+    answer_for_ancestors(mapping_.tables[r.by->parent], r.token, seen);
+  }
+}
+
+void applier::answer_for(const referred& r) {
+  const table_pair& parent = mapping_.tables[r.by->parent];
+  decision_tag tag = stands_at_home(parent, r.deleted->time_us);
+  tag.ends_hold = true;
+  refresh_later(parent, r.key, r.token, tag);
+}
+
+void applier::answer_for_ancestors(const table_pair& table, std::uint64_t token, log_position seen) {
+  if (table.references.empty()) return;
+  const cell* cells = cells_of_deleted(table, token);
+  if (!cells) return;
+  for (const reference& r : table.references) {
+    const std::uint64_t above = translate::parent_token(mapping_.tables[r.parent], r, side::home, cells, arena_);
+    const auto deleted = above ? deleted_unseen(above, seen) : std::nullopt;
+    if (!deleted) continue;
+    answer_for({&r, above, key_of_parent(r, cells), false, deleted});
+    answer_for_ancestors(mapping_.tables[r.parent], above, seen);
+  }
+}
+
+// As home has deleted it; null: that is not known.
+cell* applier::cells_of_deleted(const table_pair& table, std::uint64_t token) {
+  const auto image = link_.deleted.find(token);
+  if (!image) return nullptr;
+  cell* cells = arena_.allocate_array<cell>(table.columns.size());
+  for (std::size_t i = 0; i < table.columns.size(); ++i) cells[i] = (*image)[i] ? cell::of(arena_.copy(*(*image)[i])) : cell::null();
+  return cells;
 }
 
 // Of a change that is held, in the spoke's form.
@@ -155,9 +212,9 @@ decision_tag applier::stands_at_home(const table_pair& table, std::int64_t time_
 bool applier::settle_parents(const run& shape, const planned_row& row) {
   const table_pair& table = *shape.table;
   const log_position seen = row.from->seen;
-  const std::vector<missing_parent> missing = missing_parents(table, row.row.after, seen);
+  const std::vector<referred> missing = missing_parents(table, row.row.after, seen);
   if (missing.empty()) return false;
-  for (const missing_parent& m : missing)
+  for (const referred& m : missing)
     if (!m.deleted || waits(m.token)) return false;
   std::vector<row_view> own = {row.row.before ? row.row.before : row.row.after};
   if (row.token != row.token_before) own.push_back(row.row.after);
@@ -171,13 +228,13 @@ bool applier::settle_parents(const run& shape, const planned_row& row) {
     case parent_rule::hold:
       return false;
     case parent_rule::resurrect:
-      for (const missing_parent& m : missing) bring_parent_back(mapping_.tables[m.by->parent], m, seen);
+      for (const referred& m : missing) bring_parent_back(mapping_.tables[m.by->parent], m, seen);
       tag.by_spoke = {table.policy.all(), row.from->commit_time_us};
       break;
     case parent_rule::set_null: {
       cell* cells = arena_.allocate_array<cell>(table.columns.size());
       std::copy_n(row.row.after, table.columns.size(), cells);
-      for (const missing_parent& m : missing) {
+      for (const referred& m : missing) {
         if (m.by->nulled.empty()) return false;
         for (const std::uint16_t i : m.by->nulled) {
           cells[i] = cell::null();
@@ -192,10 +249,10 @@ bool applier::settle_parents(const run& shape, const planned_row& row) {
     }
     case parent_rule::drop_child:
       tag = stands_at_home(table, missing.front().deleted->time_us);
-      answer_for_parents(table, row.row.after, seen);
       ++attempt_.conflicts_lost;
       break;
   }
+  if (rule != parent_rule::resurrect) answer_for_parents(table, row.row.after, seen);
   if (rule != parent_rule::drop_child) {
     decide_row(wanted_shape, wanted, was.front(), was.back());
     write_decided();
@@ -228,18 +285,15 @@ bool applier::settle_parents(const run& shape, const planned_row& row) {
 }
 
 // As home has deleted it, and what it refers to in turn.
-void applier::bring_parent_back(const table_pair& table, const missing_parent& m, log_position seen) {
+void applier::bring_parent_back(const table_pair& table, const referred& m, log_position seen) {
   const row_view keys[] = {m.key};
   if (target_.lock_rows(table, keys).front().found) return;  // for another of its children
-  const auto image = link_.deleted.find(m.token);
-  if (!image || waits(m.token)) throw no_parent("the row that it refers to is not known any more");
-  cell* cells = arena_.allocate_array<cell>(table.columns.size());
-  std::vector<std::uint16_t> columns;
-  for (std::uint16_t i = 0; i < table.columns.size(); ++i) {
-    cells[i] = (*image)[i] ? cell::of(arena_.copy(*(*image)[i])) : cell::null();
-    columns.push_back(i);
-  }
-  for (const missing_parent& above : missing_parents(table, cells, seen)) {
+  cell* cells = waits(m.token) ? nullptr : cells_of_deleted(table, m.token);
+  if (!cells) throw no_parent("the row that it refers to is not known any more");
+  std::vector<std::uint16_t> columns(table.columns.size());
+  std::iota(columns.begin(), columns.end(), std::uint16_t{0});
+  answer_for_ancestors(table, m.token, seen);
+  for (const referred& above : missing_parents(table, cells, seen)) {
     if (!above.deleted) throw no_parent("the row that it refers to has no parent any more");
     if (table.policy.missing_parent == parent_rule::resurrect) bring_parent_back(mapping_.tables[above.by->parent], above, seen);
     else if (table.policy.missing_parent != parent_rule::set_null || above.by->nulled.empty()) throw no_parent("the row that it refers to has no parent any more, and its rule is not to bring that back");
@@ -261,7 +315,7 @@ void applier::bring_parent_back(const table_pair& table, const missing_parent& m
   refresh_later(table, cells, m.token, stands_at_home(table, m.deleted->time_us));
 }
 
-// All rows of home that refer to this one, those first that others refer to. Locked; nobody refers to a locked row anew.
+// All rows of this side that refer to this one, those first that others refer to. Locked; nobody refers to a locked row anew.
 std::deque<applier::kin> applier::kin_of(const table_pair& root, row_view key, log_position seen) {
   std::deque<kin> all;
   const auto gather = [&](const table_pair& table, row_view of, std::size_t parent) {
@@ -273,7 +327,7 @@ std::deque<applier::kin> applier::kin_of(const table_pair& root, row_view key, l
       for (owned_row& row : target_.lock_rows_with(t, r.columns, values)) {
         kin& k = all.emplace_back(kin{&t, &r, parent, std::move(row), {}, 0, {}, 0, false, false, false});
         k.cells = cells_of(k.row);
-        k.token = translate::key_token(t, side::home, k.cells.data(), arena_);
+        k.token = translate::key_token(t, to_, k.cells.data(), arena_);
       }
     }
   };
@@ -290,7 +344,7 @@ std::deque<applier::kin> applier::kin_of(const table_pair& root, row_view key, l
     writes.clear();
     their_writes_.collect(k.token, seen, writes);
     for (const auto& w : writes) {
-      if (w.wrote != side::home || w.fields == 0) continue;
+      if (w.wrote != to_ || w.fields == 0) continue;
       k.unseen = true;
       k.time_us = std::max(k.time_us, w.time_us);
       k.position = std::max(k.position, w.position);
