@@ -219,11 +219,12 @@ class applier {
   bool settle_parents(const run&, const planned_row&);
   std::vector<referred> missing_parents(const table_pair&, row_view child, log_position seen);
   void answer_for_parents(const table_pair&, row_view child, log_position seen);
-  void answer_for_parents(const held_change&);
+  void answer_for_held(const held_change&);
   row_view key_of_parent(const reference&, row_view child);
   std::vector<referred> parents_of(const table_pair&, row_view child, log_position seen);
   void answer_for(const referred&);
   void answer_for_ancestors(const table_pair&, std::uint64_t token, log_position seen);
+  cell* cells_at_spoke(const table_pair&, row_view key);
   cell* cells_of_deleted(const table_pair&, std::uint64_t token);
   static decision_tag stands_at_home(const table_pair&, std::int64_t time_us);
   void bring_parent_back(const table_pair&, const referred&, log_position seen);

@@ -664,7 +664,7 @@ void applier::hold(const held_change& h) {
   for (std::uint64_t t : {c.token, c.token_before})
     if (t) announce_hold(t, table.id);
   if (c.op != operation::refresh) ++attempt_.held;  // a refresh is no row of the log
-  answer_for_parents(h);
+  answer_for_held(h);
 }
 
 void applier::announce_hold(std::uint64_t token, std::uint16_t table) {

@@ -71,8 +71,8 @@ std::unique_ptr<lanes> open_lanes(const config& cfg, const mapping& map, link_st
   up.other_side = home.make_target();
   down.other_side->open();
   up.other_side->open();
-  const auto owns = [&](const table_pair& t) { return t.policy.owned[static_cast<int>(side::spoke)] != 0; };
-  if (std::any_of(map.tables.begin(), map.tables.end(), owns)) {
+  const auto looks_up = [&](const table_pair& t) { return t.policy.owned[static_cast<int>(side::spoke)] != 0 || t.policy.missing_parent == parent_rule::resurrect; };
+  if (std::any_of(map.tables.begin(), map.tables.end(), looks_up)) {
     up.owner = spoke.make_target();
     up.owner->open();
   }

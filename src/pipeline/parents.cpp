@@ -48,7 +48,7 @@ std::optional<causality::write_index::entry> applier::deleted_unseen(std::uint64
 bool applier::refers_to_deleted(const table_pair& table, row_view image, log_position seen) {
   return image && std::any_of(table.references.begin(), table.references.end(), [&](const reference& r) {
            const std::uint64_t token = translate::parent_token(mapping_.tables[r.parent], r, to_, image, arena_);
-           return token && deleted_unseen(token, seen);
+           return token && deleted_unseen(token, seen) && !waits(token);
          });
 }
 
@@ -181,6 +181,22 @@ void applier::answer_for_ancestors(const table_pair& table, std::uint64_t token,
   }
 }
 
+// Of a row that home's applications have not deleted: it was deleted by a decision, of which the spoke has not heard. No sums: what
+// has not come yet would be added once more.
+cell* applier::cells_at_spoke(const table_pair& table, row_view key) {
+  if (!owner_ || table.policy.deltas) return nullptr;
+  std::vector<cell> in(table.columns.size());
+  std::string reason;
+  if (!translate::convert_row(table, side::home, key, in.data(), arena_, reason)) return nullptr;
+  const row_view keys[] = {in.data()};
+  const owned_row there = std::move(owner_->read_rows(table, keys).front());
+  if (!there.found) return nullptr;
+  cell* copied = arena_.allocate_array<cell>(table.columns.size());
+  for (std::size_t i = 0; i < table.columns.size(); ++i) copied[i] = there.values[i] ? cell::of(arena_.copy(*there.values[i])) : cell::null();
+  cell* cells = arena_.allocate_array<cell>(table.columns.size());
+  return translate::convert_row(table, side::spoke, copied, cells, arena_, reason) ? cells : nullptr;
+}
+
 // As home has deleted it; null: that is not known.
 cell* applier::cells_of_deleted(const table_pair& table, std::uint64_t token) {
   const auto image = link_.deleted.find(token);
@@ -190,16 +206,22 @@ cell* applier::cells_of_deleted(const table_pair& table, std::uint64_t token) {
   return cells;
 }
 
-// Of a change that is held, in the spoke's form.
-void applier::answer_for_parents(const held_change& h) {
+// What is held is answered as well: the spoke counts on it.
+void applier::answer_for_held(const held_change& h) {
   const change_record& c = *h.change;
   const table_pair& table = mapping_.tables[c.table];
-  if (to_ != side::home || !table.settles_parents() || !c.has_after || c.op == operation::refresh || h.from->copied) return;
+  const bool refers = table.settles_parents() && c.has_after, goes = !table.children.empty() && c.op == operation::remove;
+  if (to_ != side::home || h.from->copied || (!refers && !goes)) return;
   std::vector<cell> in(c.columns), out(c.columns);
-  for (const reference& r : table.references)
-    for (const std::uint16_t i : r.columns) in[i] = c.after(i);
+  if (goes)
+    for (const std::uint16_t i : table.key) in[i] = c.before(i);
+  else
+    for (const reference& r : table.references)
+      for (const std::uint16_t i : r.columns) in[i] = c.after(i);
   std::string reason;
-  if (translate::convert_row(table, side::spoke, in.data(), out.data(), arena_, reason)) answer_for_parents(table, out.data(), h.from->seen);
+  if (!translate::convert_row(table, side::spoke, in.data(), out.data(), arena_, reason)) return;
+  if (goes) send_kin(kin_of(table, out.data(), h.from->seen));
+  else answer_for_parents(table, out.data(), h.from->seen);
 }
 
 decision_tag applier::stands_at_home(const table_pair& table, std::int64_t time_us) {
@@ -289,6 +311,7 @@ void applier::bring_parent_back(const table_pair& table, const referred& m, log_
   const row_view keys[] = {m.key};
   if (target_.lock_rows(table, keys).front().found) return;  // for another of its children
   cell* cells = waits(m.token) ? nullptr : cells_of_deleted(table, m.token);
+  if (!cells && !waits(m.token)) cells = cells_at_spoke(table, m.key);
   if (!cells) throw no_parent("the row that it refers to is not known any more");
   std::vector<std::uint16_t> columns(table.columns.size());
   std::iota(columns.begin(), columns.end(), std::uint16_t{0});
@@ -343,8 +366,10 @@ std::deque<applier::kin> applier::kin_of(const table_pair& root, row_view key, l
   for (kin& k : all) {
     writes.clear();
     their_writes_.collect(k.token, seen, writes);
+    field_set decided = 0;  // for the other side, later than what is left
     for (const auto& w : writes) {
-      if (w.wrote != to_ || w.fields == 0) continue;
+      if (w.wrote != to_) decided |= w.fields;
+      if (w.wrote != to_ || (w.fields & ~decided) == 0) continue;
       k.unseen = true;
       k.time_us = std::max(k.time_us, w.time_us);
       k.position = std::max(k.position, w.position);
@@ -404,7 +429,6 @@ bool applier::make_way(const planned_row& row, const table_pair& table, const ow
   if (!any) return true;
   if (held) {
     hold({row.change, row.from, "rows that home has written meanwhile refer to it", "23503"});
-    send_kin(all);
     return false;
   }
   if (stays) {
