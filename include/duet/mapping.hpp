@@ -51,6 +51,7 @@ struct reference {
   std::vector<std::uint16_t> columns;  // of the child, in the order of the parent's key
   std::vector<std::uint16_t> nulled;   // those of them that set_null empties
   bool cascades[2] = {};               // by side: a delete of the parent takes the child along
+  bool empties[2] = {};                // or sets `columns` to NULL
 };
 
 struct table_pair {

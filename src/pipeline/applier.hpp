@@ -205,7 +205,8 @@ class applier {
     std::uint64_t token;
     log_position position;                        // of its last write there that the delete had not seen
     std::int64_t time_us;
-    bool unseen, goes, emptied;
+    bool sent, unseen;                            // something of it is on its way to the other side; that is not the other side's own
+    bool goes, emptied;
   };
   static bool is_foreign_key(const failure&);
   std::optional<causality::write_index::entry> deleted_unseen(std::uint64_t token, log_position seen);

@@ -318,9 +318,12 @@ void applier::bring_parent_back(const table_pair& table, const referred& m, log_
   answer_for_ancestors(table, m.token, seen);
   for (const referred& above : missing_parents(table, cells, seen)) {
     if (!above.deleted) throw no_parent("the row that it refers to has no parent any more");
-    if (table.policy.missing_parent == parent_rule::resurrect) bring_parent_back(mapping_.tables[above.by->parent], above, seen);
-    else if (table.policy.missing_parent != parent_rule::set_null || above.by->nulled.empty()) throw no_parent("the row that it refers to has no parent any more, and its rule is not to bring that back");
-    else for (const std::uint16_t i : above.by->nulled) cells[i] = cell::null();
+    if (table.policy.missing_parent == parent_rule::set_null && !above.by->nulled.empty()) {
+      for (const std::uint16_t i : above.by->nulled) cells[i] = cell::null();
+      answer_for(above);
+    } else {
+      bring_parent_back(mapping_.tables[above.by->parent], above, seen);
+    }
   }
   write_one(table, operation::insert, nullptr, cells, columns);
   audit_.not_compared(table, m.token);
@@ -348,7 +351,7 @@ std::deque<applier::kin> applier::kin_of(const table_pair& root, row_view key, l
       const table_pair& t = mapping_.tables[child];
       const reference& r = t.references[number];
       for (owned_row& row : target_.lock_rows_with(t, r.columns, values)) {
-        kin& k = all.emplace_back(kin{&t, &r, parent, std::move(row), {}, 0, {}, 0, false, false, false});
+        kin& k = all.emplace_back(kin{&t, &r, parent, std::move(row), {}, 0, {}, 0, false, false, false, false});
         k.cells = cells_of(k.row);
         k.token = translate::key_token(t, to_, k.cells.data(), arena_);
       }
@@ -368,6 +371,7 @@ std::deque<applier::kin> applier::kin_of(const table_pair& root, row_view key, l
     their_writes_.collect(k.token, seen, writes);
     field_set decided = 0;  // for the other side, later than what is left
     for (const auto& w : writes) {
+      k.sent |= w.fields != 0;
       if (w.wrote != to_) decided |= w.fields;
       if (w.wrote != to_ || (w.fields & ~decided) == 0) continue;
       k.unseen = true;
@@ -411,14 +415,16 @@ void applier::log_kin(const planned_row& row, const kin& k, const owned_row& lef
 // was in its way is gone or changed; false, it stays, or waits for a person.
 bool applier::make_way(const planned_row& row, const table_pair& table, const owned_row& current) {
   std::deque<kin> all = kin_of(table, row.row.before, row.from->seen);
-  bool any = false, held = false, stays = false;
+  bool held = false, stays = false;
+  constexpr auto home = static_cast<int>(side::home);
   for (kin& k : all) {
     if (k.parent != kin::root && !all[k.parent].goes) continue;
-    if (!k.unseen) {
-      k.goes = k.by->cascades[static_cast<int>(side::home)];
+    if (!k.unseen && (!k.sent || k.by->cascades[home] || k.by->empties[home])) {  // as the spoke has seen it, it went there, too
+      k.goes = k.by->cascades[home];
+      k.emptied = k.sent && k.by->empties[home];
       continue;
     }
-    any = true;
+    k.unseen = true;
     switch (k.table->policy.missing_parent) {
       case parent_rule::hold: held = true; break;
       case parent_rule::resurrect: stays = true; break;
@@ -426,7 +432,6 @@ bool applier::make_way(const planned_row& row, const table_pair& table, const ow
       case parent_rule::set_null: (k.by->nulled.empty() ? held : k.emptied) = true; break;
     }
   }
-  if (!any) return true;
   if (held) {
     hold({row.change, row.from, "rows that home has written meanwhile refer to it", "23503"});
     return false;
@@ -452,34 +457,36 @@ bool applier::make_way(const planned_row& row, const table_pair& table, const ow
     send_kin(all);
     return false;
   }
-  std::vector<std::uint64_t> gone;
-  for (auto k = all.rbegin(); k != all.rend(); ++k) {
-    if (!k->unseen || !k->goes || std::find(gone.begin(), gone.end(), k->token) != gone.end()) continue;
-    gone.push_back(k->token);
-    write_one(*k->table, operation::remove, k->cells.data(), nullptr, {});
-    audit_.not_compared(*k->table, k->token);
-    log_kin(row, *k, {}, "deleted at home, too: the spoke has deleted the row that it refers to");
-    decision_tag tag;
-    tag.by_spoke = {k->table->policy.all(), row.from->commit_time_us};
-    tag.ends_hold = true;
-    refresh_later(*k->table, k->cells.data(), k->token, tag);
-  }
+  const auto goes = [&](const kin& one) { return std::any_of(all.begin(), all.end(), [&](const kin& k) { return k.goes && k.token == one.token; }); };
   for (kin& k : all) {
-    if (!k.emptied || std::find(gone.begin(), gone.end(), k.token) != gone.end()) continue;
+    if (!k.emptied || goes(k)) continue;
     decision_tag tag;
     owned_row left = k.row;
+    const std::vector<std::uint16_t>& columns = k.unseen ? k.by->nulled : k.by->columns;
     std::vector<cell> cells = k.cells;
-    for (const std::uint16_t i : k.by->nulled) {
+    for (const std::uint16_t i : columns) {
       cells[i] = cell::null();
       left.values[i].reset();
       tag.by_spoke.fields |= k.table->policy.bit_of(i);
     }
-    write_one(*k.table, operation::update, k.cells.data(), cells.data(), k.by->nulled);
+    write_one(*k.table, operation::update, k.cells.data(), cells.data(), columns);
     audit_.not_compared(*k.table, k.token);
-    log_kin(row, k, left, "it refers to no row any more: the spoke has deleted that");
+    if (k.unseen) log_kin(row, k, left, "it refers to no row any more: the spoke has deleted that");
     tag.by_spoke.time_us = row.from->commit_time_us;
     tag.ends_hold = true;
     refresh_later(*k.table, k.cells.data(), k.token, tag);
+  }
+  std::vector<std::uint64_t> gone;
+  for (auto k = all.rbegin(); k != all.rend(); ++k) {
+    if (!k->sent || !k->goes || std::find(gone.begin(), gone.end(), k->token) != gone.end()) continue;
+    gone.push_back(k->token);
+    write_one(*k->table, operation::remove, k->cells.data(), nullptr, {});
+    audit_.not_compared(*k->table, k->token);
+    if (k->unseen) log_kin(row, *k, {}, "deleted at home, too: the spoke has deleted the row that it refers to");
+    decision_tag tag;
+    tag.by_spoke = {k->table->policy.all(), row.from->commit_time_us};
+    tag.ends_hold = true;
+    refresh_later(*k->table, k->cells.data(), k->token, tag);
   }
   return true;
 }

@@ -854,8 +854,11 @@ class binder {
       if (say && pair.policy.missing_parent == parent_rule::set_null && r.nulled.empty())
         refuse_missing_parent(pair, "no column of " + list_of(pair.home, key.columns) + " may be NULL on both sides",
                               "ALTER TABLE " + full_name(pair.home) + " ALTER COLUMN ... DROP NOT NULL, and the same at the spoke; or write another rule");
-      r.cascades[static_cast<int>(side::home)] = key.on_delete == "CASCADE";
-      r.cascades[static_cast<int>(side::spoke)] = there->on_delete == "CASCADE";
+      for (side s : {side::home, side::spoke}) {
+        const std::string& does = s == side::home ? key.on_delete : there->on_delete;
+        r.cascades[static_cast<int>(s)] = does == "CASCADE";
+        r.empties[static_cast<int>(s)] = does == "SET NULL";
+      }
       out.push_back(std::move(r));
     }
     return out;

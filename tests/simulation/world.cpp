@@ -107,7 +107,10 @@ world::world(const plan& p) : plan_(p), random_(static_cast<std::uint32_t>(p.see
       for (std::size_t k = 0; k < db->foreign_keys.size(); ++k) {
         const memory_key& key = db->foreign_keys[k];
         for (reference& r : mapping_.tables[key.child].references)
-          if (r.columns.front() == key.column) r.cascades[static_cast<int>(db->which)] = key.on_delete == memory_key::cascades;
+          if (r.columns.front() == key.column) {
+            r.cascades[static_cast<int>(db->which)] = key.on_delete == memory_key::cascades;
+            r.empties[static_cast<int>(db->which)] = key.on_delete == memory_key::sets_null;
+          }
       }
     }
   }
@@ -439,7 +442,10 @@ std::string world::check_family() const {
       waiting.insert(h.table + h.key);
       keep_values(h.before_row);
       keep_values(h.after_row);
-      if (!holds) return "held: " + h.table + " " + h.key + " " + h.reason;
+      if (holds || h.reason.starts_with("waits behind")) continue;
+      std::string what = "held_at_" + std::string(duet::name(db->which)) + "_" + std::string(duet::name(h.op)) + "_" + h.reason;
+      std::replace(what.begin(), what.end(), ' ', '_');
+      return what + ": " + h.table + " " + h.key;
     }
     for (const auto& c : db->conflicts) {
       if (c.rule == "drift" && !holds) return "taken for drift: " + c.table + " " + c.type + " " + c.key + " home " + c.home_row + " spoke " + c.spoke_row;
