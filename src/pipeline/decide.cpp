@@ -255,7 +255,8 @@ void applier::decide_at_home(const run& shape, const planned_row& row, const own
   const run::row& r = row.row;
   const bool is_parents_delete = row.change->op == operation::remove && at_before.found && !table.children.empty();
   if (is_parents_delete && d.does == action::remove && !make_way(row, table, at_before)) return;
-  if (is_parents_delete && d.does != action::remove) send_children(row, table);
+  const bool came_anew = row.change->op == operation::insert && at_before.found && !table.children.empty() && (d.met & existence);
+  if ((is_parents_delete && d.does != action::remove) || came_anew) send_children(row, table);  // it was gone at the spoke
   if (d.does == action::keep && (d.met & existence)) {
     if (at_before.found) take_from_owner(table, r.before ? r.before : r.after, at_before);
     if (row.token != row.token_before && at_after.found) {

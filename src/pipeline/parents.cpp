@@ -48,7 +48,7 @@ std::optional<causality::write_index::entry> applier::deleted_unseen(std::uint64
 bool applier::refers_to_deleted(const table_pair& table, row_view image, log_position seen) {
   return image && std::any_of(table.references.begin(), table.references.end(), [&](const reference& r) {
            const std::uint64_t token = translate::parent_token(mapping_.tables[r.parent], r, to_, image, arena_);
-           return token && deleted_unseen(token, seen) && !waits(token);
+           return token && deleted_unseen(to_ == side::home ? token : translate::deletion_token(token), seen) && !waits(token);
          });
 }
 
@@ -391,7 +391,9 @@ void applier::send_kin(const std::deque<kin>& all) {
   }
 }
 
-void applier::send_children(const planned_row& row, const table_pair& table) { send_kin(kin_of(table, row.row.before, row.from->seen)); }
+void applier::send_children(const planned_row& row, const table_pair& table) {
+  send_kin(kin_of(table, row.row.before ? row.row.before : row.row.after, row.from->seen));
+}
 
 void applier::log_kin(const planned_row& row, const kin& k, const owned_row& left, const char* result) {
   conflict_entry e;

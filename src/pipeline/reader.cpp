@@ -215,6 +215,8 @@ void reader::note_references(const table_pair& table, const change_record& r) {
       if (const std::uint64_t parent = translate::parent_token(mapping_.tables[by.parent], by, from_, cells, scratch_))
         entries_.push_back({.token = translate::reference_token(parent), .position = transaction_position_, .fields = existence, .time_us = transaction_time_us_, .wrote = from_});
   }
+  if (from_ == side::spoke && !table.children.empty() && r.op == operation::remove)
+    entries_.push_back({.token = translate::deletion_token(r.token), .position = transaction_position_, .fields = existence, .time_us = transaction_time_us_, .wrote = from_});
   if (from_ == side::home && deleted_ && !table.children.empty() && r.op == operation::remove) {
     deleted_rows::row values(r.columns);
     for (std::uint16_t c = 0; c < r.columns; ++c)

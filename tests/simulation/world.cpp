@@ -448,7 +448,7 @@ std::string world::check_family() const {
       return what + ": " + h.table + " " + h.key;
     }
     for (const auto& c : db->conflicts) {
-      if (c.rule == "drift" && !holds) return "taken for drift: " + c.table + " " + c.type + " " + c.key + " home " + c.home_row + " spoke " + c.spoke_row;
+      if (c.rule == "drift" && !holds && plan_.relatives->logs_cascades) return "taken for drift: " + c.table + " " + c.type + " " + c.key + " home " + c.home_row + " spoke " + c.spoke_row;
       keep_values(c.home_row);
       keep_values(c.spoke_row);
     }
