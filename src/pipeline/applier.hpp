@@ -215,7 +215,8 @@ class applier {
   bool parent_explains(const planned_row&, const table_pair&);
   bool stays_for_children(const run&, const planned_row&);
   bool stays_for_kin(const run&, const planned_row&);
-  bool left_to_home(const run&, const planned_row&, const failure&);
+  bool left_to_home(const run&, const planned_row&);
+  bool write_without_parents(const run&, const planned_row&);
   bool settle_reference(const run&, const planned_row&, const failure&);
   bool settle_parents(const run&, const planned_row&);
   std::vector<referred> missing_parents(const table_pair&, row_view child, log_position seen);

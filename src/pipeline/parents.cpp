@@ -85,13 +85,42 @@ bool applier::stays_for_kin(const run& shape, const planned_row& row) {
   return std::any_of(all.begin(), all.end(), [&](const kin& k) { return is_referred_to_unseen(k.token, row.from->seen); });
 }
 
-bool applier::left_to_home(const run& shape, const planned_row& row, const failure& f) {
+bool applier::left_to_home(const run& shape, const planned_row& row) {
   const table_pair& table = *shape.table;
-  if (to_ != side::spoke || !is_foreign_key(f) || (!table.settles_parents() && table.children.empty())) return false;
+  if (!table.settles_parents() && table.children.empty()) return false;
   catch_up();
-  if (!stays_for_children(shape, row) && !(table.settles_parents() && refers_to_deleted(table, row.row.after, row.from->seen))) return false;
+  const bool refers = table.settles_parents() && refers_to_deleted(table, row.row.after, row.from->seen);
+  if (!stays_for_children(shape, row) && !refers) return false;
+  if (refers && row.token == row.token_before) return write_without_parents(shape, row);
   if (shape.op == operation::refresh) end_hold(row, table);
   ++(shape.op == operation::refresh ? attempt_.refreshes : attempt_.held_back);
+  return true;
+}
+
+// What the row was to refer to is not there, and home is about to hear of it. The rest of it is written, if the row is there.
+bool applier::write_without_parents(const run& shape, const planned_row& row) {
+  const table_pair& table = *shape.table;
+  const row_view key[] = {row.row.before ? row.row.before : row.row.after};
+  const owned_row current = std::move(target_.lock_rows(table, key).front());
+  if (!current.found) {
+    if (shape.op == operation::refresh) end_hold(row, table);
+    ++(shape.op == operation::refresh ? attempt_.refreshes : attempt_.held_back);
+    return true;
+  }
+  planned_row wanted = row;
+  run wanted_shape = shape;
+  cell* cells = arena_.allocate_array<cell>(table.columns.size());
+  std::copy_n(row.row.after, table.columns.size(), cells);
+  for (const reference& r : table.references) {
+    const std::uint64_t token = translate::parent_token(mapping_.tables[r.parent], r, to_, row.row.after, arena_);
+    if (!token || !deleted_unseen(translate::deletion_token(token), row.from->seen)) continue;
+    for (const std::uint16_t i : r.columns) {
+      cells[i] = current.values[i] ? cell::of(arena_.copy(*current.values[i])) : cell::null();
+      std::erase(wanted_shape.columns, i);
+    }
+  }
+  wanted.row.after = cells;
+  decide_row(wanted_shape, wanted, current, current);
   return true;
 }
 
@@ -103,12 +132,11 @@ bool applier::settle_reference(const run& shape, const planned_row& row, const f
     deferred_.push_back({&shape, &row});
     return true;
   }
-  if (left_to_home(shape, row, f)) return true;
-  if (to_ != side::home || !is_foreign_key(f) || !shape.table->settles_parents() || !row.row.after || row.from->copied) return false;
+  if (!is_foreign_key(f)) return false;
   target_.savepoint();
   const undo_point before = point();
   try {
-    if (settle_parents(shape, row)) return true;
+    if (to_ == side::spoke ? left_to_home(shape, row) : settle_parents(shape, row)) return true;
   } catch (const failure& again) {
     if (again.kind != failure_kind::row_refused) throw;
     decided_.rows.clear();
@@ -233,6 +261,7 @@ decision_tag applier::stands_at_home(const table_pair& table, std::int64_t time_
 // A row of the spoke refers to rows that home has deleted.
 bool applier::settle_parents(const run& shape, const planned_row& row) {
   const table_pair& table = *shape.table;
+  if (!table.settles_parents() || !row.row.after || row.from->copied) return false;
   const log_position seen = row.from->seen;
   const std::vector<referred> missing = missing_parents(table, row.row.after, seen);
   if (missing.empty()) return false;
@@ -303,6 +332,7 @@ bool applier::settle_parents(const run& shape, const planned_row& row) {
   if (rule == parent_rule::set_null && known(row.token)) tag.by_spoke = {};  // who won elsewhere has been decided
   if (rule != parent_rule::resurrect || !known(row.token)) refresh_later(table, row.row.after, row.token, tag);
   if (row.token != row.token_before) refresh_later(table, row.row.before, row.token_before, tag);
+  if (!table.children.empty()) send_kin(kin_of(table, row.row.after, seen));
   return true;
 }
 

@@ -117,6 +117,7 @@ plan of_relatives(std::uint64_t seed) {
   for (int key = 0; key < 3; ++key) f.on_delete[0][key] = f.on_delete[1][key] = static_cast<int>(below(3));
   f.twice = below(3) == 0;
   f.logs_cascades = below(2);
+  f.tables = std::getenv("DUET_TWO") || below(2) ? 2 : 3;
   return p;
 }
 

@@ -315,7 +315,7 @@ void world::family_application(memory_database& db) {
   };
   try {
     for (unsigned n = 1 + below(2); n > 0; --n) {
-      const auto table = static_cast<std::uint16_t>(below(3));
+      const auto table = static_cast<std::uint16_t>(below(plan_.relatives->tables));
       auto& rows = now.of(table);
       const std::string key = "k" + std::to_string(1 + below(2));
       const auto it = rows.find(key);
@@ -350,9 +350,10 @@ void world::family_application(memory_database& db) {
       if (is == now.of(table).end() || is->second[1] != row[1]) books_.caused.insert(*row[1]);
     }
   for (const auto& c : t.changes)  // what did not last to its end
-    if (c.before && c.before != c.after) {
-      const auto is = now.of(c.table).find(*(*c.before)[0]);
-      if (is == now.of(c.table).end() || is->second[1] != (*c.before)[1]) books_.caused.insert(*(*c.before)[1]);
+    for (const auto& row : {c.before, c.after}) {
+      if (!row) continue;
+      const auto is = now.of(c.table).find(*(*row)[0]);
+      if (is == now.of(c.table).end() || is->second[1] != (*row)[1]) books_.caused.insert(*(*row)[1]);
     }
   static_cast<memory_tables&>(db) = std::move(now);
   if (!t.changes.empty()) db.append(std::move(t));

@@ -56,6 +56,7 @@ struct plan {
     int on_delete[2][3] = {};   // by side and foreign key: memory_key::on_delete
     bool twice = false;         // the last table refers to the first one, too
     bool logs_cascades = true;  // the spoke
+    unsigned tables = 3;        // that are written to
   };
   std::optional<family> relatives;
   int jitter_us = 60;         // of commit times, against steps of 10; large: decisions by time are random ones
