@@ -19,7 +19,7 @@ std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
 }
 
 struct outcome {
-  std::uint64_t runs = 0, bad = 0, conflicts = 0, values_set = 0;
+  std::uint64_t runs = 0, bad = 0, conflicts = 0, values_set = 0, holds = 0;
   std::map<std::string, std::pair<std::uint64_t, std::string>> kinds;  // the first words of what is wrong: how often, and one run
   std::string describe() const {
     std::string text;
@@ -48,6 +48,7 @@ outcome run_all(std::uint64_t first_seed, std::uint64_t n, Make make) {
           ++mine.runs;
           mine.conflicts += w.conflicts();
           mine.values_set += w.values_set();
+          mine.holds += w.holds();
           if (wrong.empty()) continue;
           if (n == 1) std::fputs(w.logs().c_str(), stdout);
           ++mine.bad;
@@ -59,6 +60,7 @@ outcome run_all(std::uint64_t first_seed, std::uint64_t n, Make make) {
         all.bad += mine.bad;
         all.conflicts += mine.conflicts;
         all.values_set += mine.values_set;
+        all.holds += mine.holds;
         for (auto& [text, found] : mine.kinds) {
           auto& kind = all.kinds[text];
           if (kind.first == 0) kind.second = found.second;
@@ -113,11 +115,9 @@ plan of_relatives(std::uint64_t seed) {
   if (below(8) == 0) p.steps = 300;
   plan::family& f = p.relatives.emplace();
   for (parent_rule& r : f.rules) r = parents[below(3)];
-  if (below(8) == 0) f.rules[1 + below(2)] = parent_rule::hold;
   for (int key = 0; key < 3; ++key) f.on_delete[0][key] = f.on_delete[1][key] = static_cast<int>(below(3));
   f.twice = below(3) == 0;
-  f.logs_cascades = below(2);
-  f.tables = std::getenv("DUET_TWO") || below(2) ? 2 : 3;
+  f.tables = below(2) ? 2 : 3;
   return p;
 }
 
@@ -126,9 +126,12 @@ plan of_relatives(std::uint64_t seed) {
 TEST(simulation, both_sides_end_equal_where_rows_refer_to_what_the_other_side_deletes) {
   const std::uint64_t one = number_from("DUET_SEED", 0), runs = number_from("DUET_RUNS", one ? 1 : std::getenv("DUET_LONG") ? 200'000 : 20'000);
   const outcome o = run_all(one ? one : 1, runs, of_relatives);
-  std::printf("%llu runs, %llu conflicts decided\n", static_cast<unsigned long long>(o.runs), static_cast<unsigned long long>(o.conflicts));
+  std::printf("%llu runs, %llu conflicts decided, in %llu runs something waits\n", static_cast<unsigned long long>(o.runs),
+              static_cast<unsigned long long>(o.conflicts), static_cast<unsigned long long>(o.holds));
   EXPECT_EQ(o.bad, 0u) << o.bad << " of " << o.runs << " runs; DUET_SEED replays one:" << o.describe();
-  if (!one) EXPECT_GT(o.conflicts, runs);
+  if (one) return;
+  EXPECT_GT(o.conflicts, runs);
+  EXPECT_LT(o.holds, 1 + runs / 50) << "only where several writes cross among three tables may a person be asked";
 }
 
 TEST(simulation, both_sides_end_equal_under_any_rule_and_any_crash) {

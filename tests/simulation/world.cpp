@@ -103,7 +103,6 @@ world::world(const plan& p) : plan_(p), random_(static_cast<std::uint32_t>(p.see
       const auto act = [&](int key) { return static_cast<decltype(memory_key::on_delete)>(p.relatives->on_delete[static_cast<int>(db->which)][key]); };
       db->foreign_keys = {{1, 2, 0, act(0)}, {2, 2, 1, act(1)}};
       if (p.relatives->twice) db->foreign_keys.push_back({2, 3, 0, act(2)});
-      db->logs_cascades = db->which == side::home || p.relatives->logs_cascades;
       for (std::size_t k = 0; k < db->foreign_keys.size(); ++k) {
         const memory_key& key = db->foreign_keys[k];
         for (reference& r : mapping_.tables[key.child].references)
@@ -429,27 +428,18 @@ bool is_of(const memory_database::transaction& t, const conflict_entry& c) { ret
 std::string world::check_family() const {
   std::set<std::string> waiting, kept;
   const auto keep_values = [&](const std::string& json) {
-    for (const char* name : {"\"value\":\""}) {
-      const std::size_t at = json.find(name);
-      if (at == std::string::npos) continue;
-      const std::size_t begin = at + std::string(name).size();
-      kept.insert(json.substr(begin, json.find('"', begin) - begin));
-    }
+    const std::string_view name = "\"value\":\"";
+    const std::size_t at = json.find(name), begin = at + name.size();
+    if (at != std::string::npos) kept.insert(json.substr(begin, json.find('"', begin) - begin));
   };
-  bool holds = false;
-  for (int t : {1, 2}) holds |= plan_.relatives->rules[t] == parent_rule::hold;
   for (const memory_database* db : {&home_, &spoke_}) {
     for (const auto& h : db->held) {
       waiting.insert(h.table + h.key);
       keep_values(h.before_row);
       keep_values(h.after_row);
-      if (holds || h.reason.starts_with("waits behind")) continue;
-      std::string what = "held_at_" + std::string(duet::name(db->which)) + "_" + std::string(duet::name(h.op)) + "_" + h.reason;
-      std::replace(what.begin(), what.end(), ' ', '_');
-      return what + ": " + h.table + " " + h.key;
     }
     for (const auto& c : db->conflicts) {
-      if (c.rule == "drift" && !holds && plan_.relatives->logs_cascades) return "taken for drift: " + c.table + " " + c.type + " " + c.key + " home " + c.home_row + " spoke " + c.spoke_row;
+      if (c.rule == "drift" && plan_.relatives->tables == 2) return "taken for drift: " + c.table + " " + c.type + " " + c.key + " home " + c.home_row + " spoke " + c.spoke_row;
       keep_values(c.home_row);
       keep_values(c.spoke_row);
     }

@@ -55,7 +55,6 @@ struct plan {
     parent_rule rules[3] = {};  // by table; of the first one of no meaning
     int on_delete[2][3] = {};   // by side and foreign key: memory_key::on_delete
     bool twice = false;         // the last table refers to the first one, too
-    bool logs_cascades = true;  // the spoke
     unsigned tables = 3;        // that are written to
   };
   std::optional<family> relatives;
@@ -75,6 +74,7 @@ class world {
   // Both logs and the conflicts, to read what has happened.
   std::string logs() const;
   std::uint64_t conflicts() const { return home_.conflicts.size(); }
+  bool holds() const { return !home_.held.empty() || !spoke_.held.empty(); }
   std::uint64_t values_set() const;  // conflicts that ended with values of neither side
 
  private:

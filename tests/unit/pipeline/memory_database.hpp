@@ -141,7 +141,6 @@ class memory_database : public memory_tables {
   const std::string id;
   std::timed_mutex lock;                       // rows and tables, for a whole transaction
   std::vector<memory_key> foreign_keys;
-  bool logs_cascades = true;                   // the spoke; home does
   std::optional<control_row> control;
   std::vector<conflict_entry> conflicts;
   std::vector<held_entry> held;
@@ -187,7 +186,7 @@ class memory_database : public memory_tables {
     all.of(table).erase(key);
     const memory_change own{operation::remove, row, std::nullopt, {}, table};
     if (which == side::home) changes.push_back(own);
-    if (which == side::home || logs_cascades) changes.insert(changes.end(), others.begin(), others.end());
+    changes.insert(changes.end(), others.begin(), others.end());
     if (which == side::spoke) changes.push_back(own);
   }
 
