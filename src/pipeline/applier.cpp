@@ -783,10 +783,10 @@ void applier::write_carefully(const run& shape, std::span<const planned_row* con
     undo_to(before);
     if (rows.size() == 1 && rows[0]->token != rows[0]->token_before) {
       doubtful.push_back(rows[0]);  // its new key may be taken by a local write that has not been read yet
-    } else if (rows.size() == 1 && shape.op != operation::insert && is_foreign_key(f) && !last_chance_) {
-      deferred_.push_back({&shape, rows[0]});
     } else if (rows.size() == 1 && is_foreign_key(f) && shape.table->settles_parents()) {
       doubtful.push_back(rows[0]);
+    } else if (rows.size() == 1 && shape.op != operation::insert && is_foreign_key(f) && !last_chance_) {
+      deferred_.push_back({&shape, rows[0]});
     } else if (rows.size() == 1) {
       hold({rows[0]->change, rows[0]->from, f.what(), f.server_code});
     } else {

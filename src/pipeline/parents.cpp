@@ -82,7 +82,7 @@ bool applier::stays_for_kin(const run& shape, const planned_row& row) {
   const bool removes = shape.op == operation::remove || (shape.op == operation::refresh && !row.row.after);
   if (!removes || shape.table->children.empty()) return false;
   const std::deque<kin> all = kin_of(*shape.table, row.row.before, row.from->seen);
-  return std::any_of(all.begin(), all.end(), [&](const kin& k) { return is_referred_to_unseen(k.token, row.from->seen); });
+  return std::any_of(all.begin(), all.end(), [&](const kin& k) { return is_referred_to_unseen(k.token, row.from->seen) || waits(k.token); });
 }
 
 bool applier::left_to_home(const run& shape, const planned_row& row) {
@@ -128,11 +128,10 @@ bool applier::write_without_parents(const run& shape, const planned_row& row) {
 
 // What a statement or a decision was refused for. False: a person has to decide.
 bool applier::settle_reference(const run& shape, const planned_row& row, const failure& f) {
-  if (shape.op == operation::remove && !shape.table->children.empty() && is_foreign_key(f) && !last_chance_) {
-    deferred_.push_back({&shape, &row});
-    return true;
-  }
-  if (!is_foreign_key(f)) return false;
+  const table_pair& table = *shape.table;
+  if (!is_foreign_key(f) || (!table.settles_parents() && table.children.empty())) return false;
+  const auto later = [&] { return deferred_.push_back({&shape, &row}), true; };  // what is in the way may go in this transaction
+  if (shape.op == operation::remove && !last_chance_) return later();
   target_.savepoint();
   const undo_point before = point();
   try {
@@ -143,7 +142,7 @@ bool applier::settle_reference(const run& shape, const planned_row& row, const f
   }
   target_.rollback_to_savepoint();
   undo_to(before);
-  return false;
+  return shape.op == operation::update && !last_chance_ && later();
 }
 
 row_view applier::key_of_parent(const reference& r, row_view child) {
@@ -451,6 +450,7 @@ bool applier::make_way(const planned_row& row, const table_pair& table, const ow
   constexpr auto home = static_cast<int>(side::home);
   for (kin& k : all) {
     if (k.parent != kin::root && !all[k.parent].goes) continue;
+    if (k.parent != kin::root && all[k.parent].unseen) k.unseen = k.sent = true;  // what it refers to goes by our decision alone
     if (!k.unseen && (!k.sent || k.by->cascades[home] || k.by->empties[home])) {  // as the spoke has seen it, it went there, too
       k.goes = k.by->cascades[home];
       k.emptied = k.sent && k.by->empties[home];
