@@ -450,6 +450,10 @@ bool applier::make_way(const planned_row& row, const table_pair& table, const ow
   constexpr auto home = static_cast<int>(side::home);
   for (kin& k : all) {
     if (k.parent != kin::root && !all[k.parent].goes) continue;
+    if (waits(k.token)) {  // the spoke has not got it
+      held = k.unseen = true;
+      continue;
+    }
     if (k.parent != kin::root && all[k.parent].unseen) k.unseen = k.sent = true;  // what it refers to goes by our decision alone
     if (!k.unseen && (!k.sent || k.by->cascades[home] || k.by->empties[home])) {  // as the spoke has seen it, it went there, too
       k.goes = k.by->cascades[home];
