@@ -226,6 +226,7 @@ class applier {
   std::vector<referred> parents_of(const table_pair&, row_view child, log_position seen);
   void answer_for(const referred&);
   void answer_for_ancestors(const table_pair&, std::uint64_t token, log_position seen);
+  bool waits_here(std::uint64_t token) const;
   cell* cells_at_spoke(const table_pair&, row_view key);
   cell* cells_of_deleted(const table_pair&, std::uint64_t token);
   static decision_tag stands_at_home(const table_pair&, std::int64_t time_us);

@@ -265,7 +265,7 @@ bool applier::settle_parents(const run& shape, const planned_row& row) {
   const std::vector<referred> missing = missing_parents(table, row.row.after, seen);
   if (missing.empty()) return false;
   for (const referred& m : missing)
-    if (!m.deleted || waits(m.token)) return false;
+    if (!m.deleted || waits_here(m.token)) return false;
   std::vector<row_view> own = {row.row.before ? row.row.before : row.row.after};
   if (row.token != row.token_before) own.push_back(row.row.after);
   const std::vector<owned_row> was = target_.lock_rows(table, own);
@@ -339,8 +339,9 @@ bool applier::settle_parents(const run& shape, const planned_row& row) {
 void applier::bring_parent_back(const table_pair& table, const referred& m, log_position seen) {
   const row_view keys[] = {m.key};
   if (target_.lock_rows(table, keys).front().found) return;  // for another of its children
-  cell* cells = waits(m.token) ? nullptr : cells_of_deleted(table, m.token);
-  if (!cells && !waits(m.token)) cells = cells_at_spoke(table, m.key);
+  const bool waits = waits_here(m.token);
+  cell* cells = waits ? nullptr : cells_of_deleted(table, m.token);
+  if (!cells && !waits) cells = cells_at_spoke(table, m.key);
   if (!cells) throw no_parent("the row that it refers to is not known any more");
   std::vector<std::uint16_t> columns(table.columns.size());
   std::iota(columns.begin(), columns.end(), std::uint16_t{0});
@@ -367,7 +368,15 @@ void applier::bring_parent_back(const table_pair& table, const referred& m, log_
   e.winner = "spoke";
   e.result = "home had deleted it; it is back, since a row of the spoke refers to it";
   log_entry(e);
-  refresh_later(table, cells, m.token, stands_at_home(table, m.deleted->time_us));
+  decision_tag tag = stands_at_home(table, m.deleted->time_us);
+  tag.ends_hold = true;
+  refresh_later(table, cells, m.token, tag);
+}
+
+// Its own change is held on this side. What the spoke holds ends with our answer.
+bool applier::waits_here(std::uint64_t token) const {
+  return batch_held_.contains(token) || link_.held.holds(to_, token) ||
+         std::any_of(attempt_held_.begin(), attempt_held_.end(), [&](const held_token& h) { return h.token == token; });
 }
 
 // All rows of this side that refer to this one, those first that others refer to. Locked; nobody refers to a locked row anew.
