@@ -124,7 +124,7 @@ plan of_relatives(std::uint64_t seed) {
 }  // namespace
 
 TEST(simulation, both_sides_end_equal_where_rows_refer_to_what_the_other_side_deletes) {
-  const std::uint64_t one = number_from("DUET_SEED", 0), runs = number_from("DUET_RUNS", one ? 1 : std::getenv("DUET_LONG") ? 200'000 : 20'000);
+  const std::uint64_t one = number_from("DUET_SEED", 0), runs = number_from("DUET_RUNS", one ? 1 : std::getenv("DUET_LONG") ? 200'000 : 8'000);
   const outcome o = run_all(one ? one : 1, runs, of_relatives);
   std::printf("%llu runs, %llu conflicts decided, in %llu runs something waits\n", static_cast<unsigned long long>(o.runs),
               static_cast<unsigned long long>(o.conflicts), static_cast<unsigned long long>(o.holds));
