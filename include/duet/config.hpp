@@ -46,7 +46,8 @@ struct conflict_rules {
   std::vector<std::pair<std::string, side>> own;                     // home's column name, its owner
   std::vector<std::pair<std::string, std::uint16_t>> column_scripts; // of those with rule script: index into config::scripts
   delete_rule update_vs_delete = delete_rule::by_rule;
-  config_mark at, latest_by_at, groups_at, columns_at, own_at, scope_at;
+  parent_rule missing_parent = parent_rule::hold;
+  config_mark at, latest_by_at, groups_at, columns_at, own_at, scope_at, missing_parent_at;
 };
 
 // What a delete of one side does on the other one, as written.

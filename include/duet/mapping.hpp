@@ -73,6 +73,15 @@ struct delete_rule_of_side {
   bool cleared = false;        // archive: it is set to NULL again when the row comes back (not where it is synced, or NOT NULL)
 };
 
+// A foreign key that both sides have, to the primary key of another synced table.
+struct reference {
+  std::uint16_t parent = 0;            // table_pair::id
+  std::vector<std::uint16_t> columns;  // of the child, in the order of the parent's key
+  std::vector<std::uint16_t> nulled;   // those of them that set_null empties
+  bool cascades[2] = {};               // by side: a delete of the parent takes the child along
+  bool empties[2] = {};                // or sets `columns` to NULL
+};
+
 struct table_pair {
   std::uint16_t id = 0;        // index in mapping::tables
   table_schema home, spoke;    // schemas in full; `columns` below says which columns take part
@@ -80,6 +89,9 @@ struct table_pair {
   std::vector<std::uint16_t> key;    // indices into `columns`: the primary key, in home's key order
   std::vector<std::vector<std::uint16_t>> unique;  // indices into `columns` of each secondary unique index of either side
   std::vector<std::uint16_t> parents;  // ids of tables that this one refers to by a foreign key, on either side
+  std::vector<reference> references;   // where it or one that refers to the same table has a rule for missing parents
+  std::vector<std::pair<std::uint16_t, std::uint16_t>> children;  // those that refer to this one: table, index into its references
+  std::uint16_t generation = 0;        // of tables with references or children: those that it refers to have lower ones
   flow direction = flow::both;
   conflict_policy policy;      // of a table that is synced both ways
   delete_rule_of_side deletes[2];    // by the side that deletes
@@ -114,6 +126,7 @@ struct table_pair {
   bool merges() const { return initial == initial_rows::merge; }
   // Are this side's rows copied to the other one first?
   bool copies_from(side s) const { return merges() || initial == (s == side::home ? initial_rows::copy_from_home : initial_rows::copy_from_spoke); }
+  bool settles_parents() const { return policy.missing_parent != parent_rule::hold; }
   bool flows_from(side s) const { return direction == flow::both || (direction == flow::home_to_spoke) == (s == side::home); }
 };
 

@@ -24,6 +24,15 @@ std::string_view name(conflict_rule);
 enum class delete_rule : std::uint8_t { by_rule, update_wins, delete_wins, latest, manual };
 std::string_view name(delete_rule);
 
+// A row that refers to one which the other side has deleted meanwhile.
+enum class parent_rule : std::uint8_t {
+  hold,        // waits for a person
+  resurrect,   // the deleted row comes back
+  drop_child,  // the row that refers to it goes
+  set_null,    // it refers to nothing
+};
+std::string_view name(parent_rule);
+
 // Which fields of a row a write has touched. A field is what is decided as one: a column, a declared group of columns, or
 // the whole row (merge: row). Bit i is conflict_policy::fields[i].
 using field_set = std::uint64_t;
@@ -37,6 +46,7 @@ struct conflict_policy {
   delete_rule update_vs_delete = delete_rule::by_rule;
   std::optional<std::uint16_t> latest_by;                   // index into table_pair::columns; none: the commit time
   bool whole_transactions = false;                          // of the spoke: where home's row stands, the rest of them is given up, too
+  parent_rule missing_parent = parent_rule::hold;           // of the rows that this table's rows refer to
   bool merge_columns = true;                                // false: all columns are one field
 
   struct field {

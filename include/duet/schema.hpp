@@ -50,6 +50,7 @@ struct foreign_key {
   std::vector<int> columns;
   std::string parent_schema, parent_table;
   std::string on_delete, on_update;  // "CASCADE", "SET NULL", "RESTRICT", "NO ACTION", "SET DEFAULT"
+  std::vector<std::string> parent_columns;
 };
 
 struct table_schema {

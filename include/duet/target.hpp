@@ -50,7 +50,7 @@ struct owned_row {                        // the slow path's row; absent columns
 struct conflict_entry {
   std::string table;                      // home's name, schema.table
   std::string key;                        // JSON object of the key columns, home's names
-  std::string type;                       // insert_exists, update_origin_differs, update_missing, update_deleted, delete_origin_differs, delete_missing
+  std::string type;                       // insert_exists, update_origin_differs, update_missing, update_deleted, delete_origin_differs, delete_missing, parent_missing
   std::string home_row, spoke_row;        // JSON objects, or empty: no row
   std::string base_row;                   // what the change was made on, if the log tells; the same
   std::string result_row;                 // what stands now; the same
@@ -106,6 +106,8 @@ class target {
 
   // Slow path, row by row. Keys are the key cells of each row_view, in the target's form.
   virtual std::vector<owned_row> lock_rows(const table_pair&, std::span<const row_view> keys) = 0;  // SELECT ... FOR UPDATE, in key order
+  // The rows that have these values, none of them NULL, in these columns.
+  virtual std::vector<owned_row> lock_rows_with(const table_pair&, std::span<const std::uint16_t> columns, std::span<const std::string> values) = 0;
   // The rows without locks: as they are committed now, and as this transaction has made them.
   virtual std::vector<owned_row> read_rows(const table_pair&, std::span<const row_view> keys) = 0;
   // Writes whatever is there: update and remove by key without guard, insert plainly. False: no row with that key.

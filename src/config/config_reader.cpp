@@ -644,7 +644,7 @@ class reader {
     const int line = table.conflict.at.line = line_of(n);
     const std::size_t before = found_.size();
     if (n.IsScalar()) return refuse("wrong_type", line, "conflict must be a map of `key: value`", "write `conflict: { rule: latest }`");
-    if (!check_map(n, "conflict", {"rule", "file", "latest_by", "merge", "groups", "columns", "own", "update_vs_delete", "scope"})) return;
+    if (!check_map(n, "conflict", {"rule", "file", "latest_by", "merge", "groups", "columns", "own", "update_vs_delete", "missing_parent", "scope"})) return;
     if (table.direction != flow::both) {
       return refuse("conflict_one_way", line,
                     table.home + " is synced " + std::string(name(table.direction)) + ": what one side alone may change is never in conflict",
@@ -667,6 +667,11 @@ class reader {
       using enum delete_rule;
       read_word(deleted, "conflict.update_vs_delete", "`update_vs_delete: update_wins`", "bad_update_vs_delete",
                 {update_wins, delete_wins, latest, manual}, out.update_vs_delete);
+    }
+    if (const YAML::Node parent = n["missing_parent"]) {
+      using enum parent_rule;
+      out.missing_parent_at.line = line_of(parent);
+      read_word(parent, "conflict.missing_parent", "`missing_parent: resurrect`", "bad_missing_parent", {hold, resurrect, drop_child, set_null}, out.missing_parent);
     }
     if (const YAML::Node scope = n["scope"]) read_scope(scope, out);
     if (const YAML::Node columns = n["columns"]) read_column_rules(columns, out);
@@ -810,6 +815,10 @@ class reader {
              "conflict.own: `" + column + "` " + (grouped ? "is part of a group" : "has a rule in columns") + ", but what one side owns is never in question",
              std::string("take it out of ") + (grouped ? "the group" : "columns") + ", or out of own");
     }
+    if (r.whole_transactions && r.missing_parent != parent_rule::hold)
+      refuse("transaction_scope", r.missing_parent_at.line,
+             "conflict.missing_parent is " + std::string(name(r.missing_parent)) + ", which decides about single rows, but with scope: transaction all of a transaction stands or is given up",
+             "write `missing_parent: hold`, or `scope: row`");
     if (r.whole_transactions) check_scope(r);
     if (r.latest_by.empty()) return;
     const conflict_rule row = r.rule == conflict_rule::none ? out_.default_conflict_rule : r.rule;

@@ -81,6 +81,16 @@ std::string_view name(delete_rule r) {
   return "?";
 }
 
+std::string_view name(parent_rule r) {
+  switch (r) {
+    case parent_rule::hold: return "hold";
+    case parent_rule::resurrect: return "resurrect";
+    case parent_rule::drop_child: return "drop_child";
+    case parent_rule::set_null: return "set_null";
+  }
+  return "?";
+}
+
 std::string_view name(value_kind k) {
   constexpr std::string_view names[] = {"boolean",   "integer", "decimal", "real", "text", "bytes",       "date", "time",       "datetime",
                                         "timestamp", "json",    "bits",    "uuid", "enumeration", "set",  "array", "printed", "other"};

@@ -264,7 +264,7 @@ std::vector<table_schema> load_tables(connection& c, const std::vector<std::stri
     result rows = c.query(
         "SELECT k.TABLE_SCHEMA, k.TABLE_NAME, k.CONSTRAINT_NAME, k.COLUMN_NAME, k.REFERENCED_TABLE_SCHEMA, "
         "k.REFERENCED_TABLE_NAME,"
-        " r.DELETE_RULE, r.UPDATE_RULE FROM information_schema.KEY_COLUMN_USAGE k JOIN "
+        " r.DELETE_RULE, r.UPDATE_RULE, k.REFERENCED_COLUMN_NAME FROM information_schema.KEY_COLUMN_USAGE k JOIN "
         "information_schema.REFERENTIAL_CONSTRAINTS r"
         " ON r.CONSTRAINT_SCHEMA=k.CONSTRAINT_SCHEMA AND r.TABLE_NAME=k.TABLE_NAME AND r.CONSTRAINT_NAME=k.CONSTRAINT_NAME"
         " WHERE k.REFERENCED_TABLE_NAME IS NOT NULL AND " +
@@ -275,8 +275,9 @@ std::vector<table_schema> load_tables(connection& c, const std::vector<std::stri
       if (!table) continue;
       std::string name = rows.text(3);
       if (table->foreign_keys.empty() || table->foreign_keys.back().name != name)
-        table->foreign_keys.push_back({name, {}, rows.text(5), rows.text(6), rows.text(7), rows.text(8)});
+        table->foreign_keys.push_back({name, {}, rows.text(5), rows.text(6), rows.text(7), rows.text(8), {}});
       table->foreign_keys.back().columns.push_back(index_of(*table, rows.text(4)));
+      table->foreign_keys.back().parent_columns.push_back(rows.text(9));
     }
   }
   {

@@ -671,6 +671,22 @@ void sql_writer::select_rows(std::string& out, const table_pair& table, std::spa
   if (lock) out += " FOR UPDATE";
 }
 
+void sql_writer::rows_with(std::string& out, const table_pair& table, std::span<const std::uint16_t> columns, std::span<const std::string> values) const {
+  out.assign("SELECT 0");
+  append_columns(out, table);
+  out += " FROM ";
+  append_target(out, table);
+  out += " AS t";
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    const column& c = table.columns[columns[i]].spoke;
+    out += i ? " AND t." : " WHERE t.";
+    append_identifier(out, c.name);
+    out += '=';
+    append_value(out, c, cell::of(values[i]));
+  }
+  out += " FOR UPDATE";
+}
+
 void sql_writer::force_update(std::string& out, const table_pair& table, row_view key, row_view after,
                               std::span<const std::uint16_t> columns) const {
   out.assign("UPDATE ");

@@ -70,6 +70,9 @@ class sql_writer {
   void select_rows(std::string&, const table_pair&, std::span<const row_view> keys, std::span<const std::uint32_t> order,
                    bool lock = true) const;
 
+  // The same of all rows with these values in these columns, locked; the index is 0.
+  void rows_with(std::string&, const table_pair&, std::span<const std::uint16_t> columns, std::span<const std::string> values) const;
+
   // SELECT of all columns of at most `limit` rows in key order, locked for share (at once or not at all) if `lock`; only those after the
   // key in `behind`, unless it is null.
   void next_rows(std::string&, const table_pair&, row_view behind, std::size_t limit, bool lock) const;

@@ -315,14 +315,25 @@ std::vector<owned_row> target::select(const table_pair& table, std::span<const r
     const auto some = all.subspan(first, std::min(session::find_rows_max, all.size() - first));
     s.writer.select_rows(s.statement, table, keys, some, lock);
     result rows = s.query(doing);
-    while (rows.next()) {
-      owned_row& row = out.at(rows.natural(1));
-      row.found = true;
-      row.values.resize(table.columns.size());
-      for (unsigned c = 0; c < table.columns.size(); ++c)
-        if (!rows.is_null(c + 2)) row.values[c] = decode_selected(table.columns[c].spoke, rows.text(c + 2));
-    }
+    while (rows.next()) take_row(table, rows, out.at(rows.natural(1)));
   }
+  return out;
+}
+
+void target::take_row(const table_pair& table, result& rows, owned_row& row) {
+  row.found = true;
+  row.values.resize(table.columns.size());
+  for (unsigned c = 0; c < table.columns.size(); ++c)
+    if (!rows.is_null(c + 2)) row.values[c] = decode_selected(table.columns[c].spoke, rows.text(c + 2));
+}
+
+std::vector<owned_row> target::lock_rows_with(const table_pair& table, std::span<const std::uint16_t> columns, std::span<const std::string> values) {
+  session& s = *session_;
+  demand(s.in_transaction, "lock_rows_with() without begin()");
+  s.writer.rows_with(s.statement, table, columns, values);
+  result rows = s.query(place("locking rows of", table));
+  std::vector<owned_row> out;
+  while (rows.next()) take_row(table, rows, out.emplace_back());
   return out;
 }
 

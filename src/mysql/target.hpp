@@ -33,6 +33,7 @@ class target final : public duet::target_by_hand {
   void apply(const run&, insert_mode, std::vector<std::uint32_t>& unmatched) override;
   void truncate(std::span<const table_pair* const> tables) override;
   std::vector<owned_row> lock_rows(const table_pair&, std::span<const row_view> keys) override;
+  std::vector<owned_row> lock_rows_with(const table_pair&, std::span<const std::uint16_t> columns, std::span<const std::string> values) override;
   bool force(const table_pair&, operation, row_view before, row_view after, std::span<const std::uint16_t> columns) override;
   void mark(const table_pair&, row_view key, const std::string& column, std::optional<std::int64_t> time_us) override;
   log_position catch_up_point() override;
@@ -53,6 +54,7 @@ class target final : public duet::target_by_hand {
   std::vector<std::pair<std::string, std::uint64_t>> load_held_tokens() override;
 
  private:
+  void take_row(const table_pair&, class result&, owned_row&);
   std::vector<owned_row> select(const table_pair&, std::span<const row_view> keys, bool lock);
 
   struct session;

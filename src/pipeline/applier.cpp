@@ -33,13 +33,6 @@ bool has_blind_columns(const table_pair& t) {
   return std::any_of(t.columns.begin(), t.columns.end(), [](const column_pair& c) { return !c.key && !c.guarded; });
 }
 
-// A row that others refer to, or that refers to one that is not there, or whose children go too deep for a cascade.
-bool is_foreign_key(const failure& f) {
-  for (const char* code : {"1451", "1452", "6575", "23503"})
-    if (f.server_code == code) return true;
-  return false;
-}
-
 // Does a statement write over a value, or delete one, that its guard does not look at?
 bool looks_away(const run& r) {
   const auto guarded = [&](std::uint16_t c) { return std::find(r.guard.begin(), r.guard.end(), c) != r.guard.end(); };
@@ -519,6 +512,7 @@ void applier::after_taking() {
     taken_ = {};
   }
   their_writes_.prune(seen_);
+  if (to_ == side::home) link_.deleted.prune(seen_);
   origins_.clear();
   current_ = nullptr;
   refreshes_.clear();
@@ -649,6 +643,8 @@ void applier::write_run(planned_run& r) {
     for (const planned_row& row : r.rows)
       questions_.push_back({row.token, row.token_before, row.from->seen, row.change->fields, table.policy.deltas});
     their_writes_.ask(questions_, answers_);
+    if (to_ == side::home && table.settles_parents())
+      for (std::size_t i = 0; i < r.rows.size(); ++i) answers_[i] |= refers_to_deleted(table, r.rows[i].row.after, r.rows[i].from->seen);
   }
   for (std::size_t i = 0; i < r.rows.size(); ++i) {
     const planned_row& row = r.rows[i];
@@ -657,6 +653,8 @@ void applier::write_run(planned_run& r) {
     } else if (!attempt_held_.empty() && waits(*row.change)) {
       if (stays_here(*row.change)) ++attempt_.deletes_ignored;
       else hold({row.change, row.from, "waits behind an earlier change of its key", {}});
+    } else if (shape.op == operation::remove && !table.children.empty()) {
+      doubtful.push_back(&row);
     } else if (shape.op == operation::refresh || row.trespass || is_given_up(row, table) || (judged && shape.op == operation::remove && to_ == side::home && table.keeps_deleted(from_))) {
       doubtful.push_back(&row);
     } else if (judged && answers_[i] && !(shape.op == operation::remove && table.keeps_deleted(from_))) {
@@ -724,7 +722,8 @@ void applier::write_deferred() {
       continue;
     }
     doubtful_.clear();
-    if (is_given_up(*d.row, *d.shape->table)) doubtful_.push_back(d.row);
+    const bool one_by_one = d.shape->op == operation::refresh || (d.shape->op == operation::remove && !d.shape->table->children.empty());
+    if (one_by_one || is_given_up(*d.row, *d.shape->table)) doubtful_.push_back(d.row);
     else write_carefully(*d.shape, std::span(&d.row, 1), doubtful_);
     if (!doubtful_.empty()) decide(*d.shape, doubtful_);
   }
@@ -824,6 +823,8 @@ void applier::write_carefully(const run& shape, std::span<const planned_row* con
     undo_to(before);
     if (rows.size() == 1 && rows[0]->token != rows[0]->token_before) {
       doubtful.push_back(rows[0]);  // its new key may be taken by a local write that has not been read yet
+    } else if (rows.size() == 1 && is_foreign_key(f) && shape.table->settles_parents()) {
+      doubtful.push_back(rows[0]);
     } else if (rows.size() == 1 && shape.op != operation::insert && is_foreign_key(f) && !last_chance_) {
       deferred_.push_back({&shape, rows[0]});
     } else if (rows.size() == 1) {

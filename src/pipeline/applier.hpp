@@ -29,10 +29,12 @@
 #include "conflict/arbiter.hpp"
 #include "conflict/script.hpp"
 #include "duet/config.hpp"
+#include "duet/failure.hpp"
 #include "duet/status.hpp"
 #include "duet/target.hpp"
 #include "pipeline/change_ring.hpp"
 #include "pipeline/copying.hpp"
+#include "pipeline/deleted_rows.hpp"
 #include "pipeline/echo_audit.hpp"
 #include "pipeline/held_keys.hpp"
 #include "pipeline/planner.hpp"
@@ -48,6 +50,7 @@ struct link_state {
   std::function<void(std::chrono::milliseconds)> pause = [](std::chrono::milliseconds t) { std::this_thread::sleep_for(t); };
   held_keys held;
   put_backs put_back;
+  deleted_rows deleted;                            // of home
   std::uint64_t claimed_epoch = 0;                 // the last one that this hub has asked for; 0: none yet
   std::vector<std::atomic<bool>> stopped_tables;   // by table id: a TRUNCATE waits for a decision, or too many keys do
   // By side: its log was found to hold the transaction that was applied last. Before, it may be another history, of which
@@ -194,6 +197,56 @@ class applier {
   void put_back_until(log_position floor);
   std::string put_back_row(const put_back&, log_position floor);
   cell* key_cells(const put_back&);
+  // rows that refer to others: parents.cpp
+  struct referred {                               // a row that another one refers to
+    const reference* by;
+    std::uint64_t token;
+    row_view key;
+    bool found;
+    std::optional<causality::write_index::entry> deleted;  // how home has deleted it, which the spoke's change had not seen
+  };
+  struct kin {                                    // a row of the side written to that refers to another one
+    static constexpr std::size_t root = SIZE_MAX;
+    const table_pair* table;
+    const reference* by;
+    std::size_t parent;                           // whom it refers to: number among its kin, or the root
+    owned_row row;
+    std::vector<cell> cells;
+    std::uint64_t token;
+    log_position position;                        // of its last write there that the delete had not seen
+    std::int64_t time_us;
+    bool sent, unseen;                            // something of it is on its way to the other side; that is not the other side's own
+    bool goes, emptied;
+  };
+  static bool is_foreign_key(const failure&);
+  std::optional<causality::write_index::entry> deleted_unseen(std::uint64_t token, log_position seen);
+  bool is_referred_to_unseen(std::uint64_t token, log_position seen);
+  bool refers_to_deleted(const table_pair&, row_view image, log_position seen);
+  bool parent_explains(const planned_row&, const table_pair&);
+  bool stays_for_children(const run&, const planned_row&);
+  bool stays_for_kin(const run&, const planned_row&);
+  bool left_to_home(const run&, const planned_row&);
+  bool write_without_parents(const run&, const planned_row&);
+  bool settle_reference(const run&, const planned_row&, const failure&);
+  bool settle_parents(const run&, const planned_row&);
+  std::vector<referred> missing_parents(const table_pair&, row_view child, log_position seen);
+  void answer_for_parents(const table_pair&, row_view child, log_position seen);
+  void answer_for_held(const held_change&);
+  row_view key_of_parent(const reference&, row_view child);
+  std::vector<referred> parents_of(const table_pair&, row_view child, log_position seen);
+  void answer_for(const referred&);
+  void answer_for_ancestors(const table_pair&, std::uint64_t token, log_position seen);
+  bool waits_here(std::uint64_t token) const;
+  cell* cells_at_spoke(const table_pair&, row_view key);
+  cell* cells_of_deleted(const table_pair&, std::uint64_t token);
+  static decision_tag stands_at_home(const table_pair&, std::int64_t time_us);
+  void bring_parent_back(const table_pair&, const referred&, log_position seen);
+  std::deque<kin> kin_of(const table_pair&, row_view key, log_position seen);
+  void send_kin(const std::deque<kin>&);
+  void send_children(const planned_row&, const table_pair&);
+  void log_kin(const planned_row&, const kin&, const owned_row& left, const char* result);
+  bool make_way(const planned_row&, const table_pair&, const owned_row& current);
+  void end_hold(const planned_row&, const table_pair&);
   void write_one(const table_pair&, operation, row_view before, row_view after, const std::vector<std::uint16_t>& columns);
   void write_some(const planned_row&, const table_pair&, std::vector<std::uint16_t> columns, std::vector<std::uint16_t> deltas);
   void write_decided();
@@ -304,6 +357,7 @@ class applier {
   std::vector<const planned_row*> sure_, doubtful_;
   std::vector<causality::write_index::entry> met_entries_;
   std::vector<conflict::met_write> met_;
+  std::vector<causality::write_index::entry> parent_writes_;
 
   lane_counters taken_;                 // read, echoes, filtered, unchanged of the batch
   bool heartbeat_due_ = false;

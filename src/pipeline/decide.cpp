@@ -2,6 +2,8 @@
 // by one, under their locks.
 #include <algorithm>
 #include <cassert>
+#include <iterator>
+#include <numeric>
 
 #include "conflict/decimal.hpp"
 #include "conflict/merge.hpp"
@@ -20,6 +22,7 @@ namespace {
 
 constexpr auto catch_up_under_lock_max = 200ms;  // how long an application may wait for our row locks
 constexpr int decide_attempts_max = 10;
+constexpr int mapping_generations = 1 << 20;  // more than there are
 
 bool is(const std::optional<std::string>& stored, const cell& c) {
   return c.is_null() ? !stored : c.present() && stored && *stored == c.text();
@@ -108,7 +111,7 @@ void applier::decide(const run& shape, const std::vector<const planned_row*>& ro
         const std::vector<owned_row> now = target_.lock_rows(table, own);
         const bool changed = now.front().found != at_before.found || now.back().found != at_after.found;
         if (!changed || attempt == decide_attempts_max) {
-          hold({row.change, row.from, f.what(), f.server_code});
+          if (!settle_reference(shape, row, f)) hold({row.change, row.from, f.what(), f.server_code});
           break;
         }
         at_before = now.front();
@@ -142,6 +145,7 @@ void applier::decide_row(const run& shape, const planned_row& row, const owned_r
     give_up_row(row, *shape.table, at_before, at_after);
   } else if (to_ == side::home) {
     const std::size_t held_before = attempt_held_.size();
+    if (shape.table->settles_parents() && row.row.after && !row.from->copied) answer_for_parents(*shape.table, row.row.after, row.from->seen);
     if (!row.trespass || changes_anything(*row.change, *shape.table, row.row)) decide_at_home(shape, row, at_before, at_after);
     else ++attempt_.conflicts_lost;
     if (!row.trespass || attempt_held_.size() != held_before) return;
@@ -252,6 +256,10 @@ void applier::decide_at_home(const run& shape, const planned_row& row, const own
     return;
   }
   const run::row& r = row.row;
+  const bool is_parents_delete = row.change->op == operation::remove && at_before.found && !table.children.empty();
+  if (is_parents_delete && d.does == action::remove && !make_way(row, table, at_before)) return;
+  const bool came_anew = row.change->op == operation::insert && at_before.found && !table.children.empty() && (d.met & existence);
+  if ((is_parents_delete && d.does != action::remove) || came_anew) send_children(row, table);  // it was gone at the spoke
   if (d.does == action::keep && (d.met & existence)) {
     if (at_before.found) take_from_owner(table, r.before ? r.before : r.after, at_before);
     if (row.token != row.token_before && at_after.found) {
@@ -421,35 +429,45 @@ void applier::send_refreshes() {
   const auto undoing = std::stable_partition(attempt_refreshes_.begin(), attempt_refreshes_.end(), [](const due_refresh& r) { return !r.undoes; });
   std::reverse(undoing, attempt_refreshes_.end());
   std::vector<std::vector<cell>> keys;
-  std::vector<row_view> views;
-  for (std::size_t first = 0; first < attempt_refreshes_.size();) {
+  std::vector<owned_row> rows;
+  for (std::size_t first = 0; first < attempt_refreshes_.size(); first = rows.size()) {
     const table_pair& table = *attempt_refreshes_[first].table;
-    std::size_t end = first;
-    keys.clear();
-    views.clear();
-    for (; end < attempt_refreshes_.size() && attempt_refreshes_[end].table == &table; ++end) {
+    std::vector<row_view> views;
+    for (std::size_t i = first; i < attempt_refreshes_.size() && attempt_refreshes_[i].table == &table; ++i) {
       auto& cells = keys.emplace_back(table.columns.size());
       for (const std::uint16_t k : table.key)
-        if (const auto& value = attempt_refreshes_[end].key[k]) cells[k] = cell::of(*value);
+        if (const auto& value = attempt_refreshes_[i].key[k]) cells[k] = cell::of(*value);
       views.push_back(cells.data());
     }
-    const std::vector<owned_row> rows = target_.lock_rows(table, views);
-    for (std::size_t i = first; i < end; ++i)
-      target_.emit_refresh(table, views[i - first], rows[i - first].found ? &rows[i - first] : nullptr, attempt_refreshes_[i].tag);
-    attempt_.refreshes += end - first;
-    first = end;
+    std::vector<owned_row> found = target_.lock_rows(table, views);
+    std::move(found.begin(), found.end(), std::back_inserter(rows));
   }
+  std::vector<std::size_t> order(rows.size());
+  std::iota(order.begin(), order.end(), 0);
+  // What is there comes after what it refers to; what is gone goes behind, the other way round.
+  const auto rank = [&](std::size_t i) {
+    const int generation = attempt_refreshes_[i].table->generation;
+    return rows[i].found ? generation : mapping_generations - generation;
+  };
+  if (std::any_of(order.begin(), order.end(), [&](std::size_t i) { return attempt_refreshes_[i].table->generation != 0; }))
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return rank(a) < rank(b); });
+  for (const std::size_t i : order)
+    target_.emit_refresh(*attempt_refreshes_[i].table, keys[i].data(), rows[i].found ? &rows[i] : nullptr, attempt_refreshes_[i].tag);
+  attempt_.refreshes += order.size();
 }
 
 void applier::decide_at_spoke(const run& shape, const planned_row& row, const owned_row& at_before, const owned_row& at_after) {
   const table_pair& table = *shape.table;
   const bool is_refresh = shape.op == operation::refresh;
+  if (is_refresh) end_hold(row, table);
+  if (stays_for_children(shape, row)) {
+    ++(is_refresh ? attempt_.refreshes : attempt_.held_back);
+    return;
+  }
+  if (at_before.found && stays_for_kin(shape, row))
+    return hold({row.change, row.from, "rows that would go with it have changes that home has not seen yet", {}});
   const conflict::share s = is_refresh ? conflict::held_back_of_refresh(table, row.row.after, at_before.found, met_)
                                        : conflict::held_back(table, incoming_of(row), at_before.found, met_);
-  if (is_refresh && row.change->decided.ends_hold) {
-    target_.release_held(row.token);
-    attempt_released_.push_back({row.token, table.id});
-  }
   if (s.whole) return is_refresh ? write_refresh(row, table, at_before) : write_by_force(shape, row, at_before, at_after);
   if (!s.nothing) {
     log_written_over(row, table, at_before, s.write);
@@ -457,6 +475,12 @@ void applier::decide_at_spoke(const run& shape, const planned_row& row, const ow
   }
   if (is_refresh) ++attempt_.refreshes;
   else ++(s.nothing ? attempt_.held_back : attempt_.applied);
+}
+
+void applier::end_hold(const planned_row& row, const table_pair& table) {
+  if (!row.change->decided.ends_hold) return;
+  target_.release_held(row.token);
+  attempt_released_.push_back({row.token, table.id});
 }
 
 // Under the row's lock: these columns as the change has them, those by as much as it has changed them. Written with the next
@@ -570,8 +594,8 @@ void applier::write_by_force(const run& shape, const planned_row& row, const own
         write_one(table, operation::insert, nullptr, r.after, columns);
       } else if (!same(current, r.after, columns)) {
         write_one(table, operation::update, r.after, r.after, columns);
-        const bool stayed = table.keeps_deleted(from_);
-        log_drift(row, table, "insert_exists", current, stayed ? "written over the row that had stayed" : "written over the row that was there", stayed);
+        const bool stayed = table.keeps_deleted(from_), for_children = !table.children.empty() && to_ == side::spoke && is_referred_to_unseen(row.token, row.from->seen);
+        if (!for_children) log_drift(row, table, "insert_exists", current, stayed ? "written over the row that had stayed" : "written over the row that was there", stayed);
       }
       if (current.found) clear_mark(table, r.after);
       break;
@@ -583,7 +607,7 @@ void applier::write_by_force(const run& shape, const planned_row& row, const own
       }
       if (current.found) {
         if (is_being_merged(table)) log_written_over(row, table, current, shape.columns);
-        else if (!same(current, r.before, guard) && !same(current, r.after, shape.columns))
+        else if (!same(current, r.before, guard) && !same(current, r.after, shape.columns) && !parent_explains(row, table))
           log_drift(row, table, "update_origin_differs", current, "the changed columns were written");
         write_some(row, table, shape.columns, shape.deltas);
       } else if (const auto all = present_columns(table, r.after); all.size() < table.columns.size()) {
@@ -591,15 +615,17 @@ void applier::write_by_force(const run& shape, const planned_row& row, const own
         return hold({row.change, row.from, "the row is not there, and the log does not carry all of its columns", {}});
       } else {
         write_one(table, operation::insert, nullptr, r.after, all);
-        if (!table.keeps_deleted(to_) && !is_being_copied(table)) log_drift(row, table, "update_missing", current, "inserted, since it was not there");
+        if (!table.keeps_deleted(to_) && !is_being_copied(table) && !parent_explains(row, table)) log_drift(row, table, "update_missing", current, "inserted, since it was not there");
       }
       break;
     case operation::remove:
       if (current.found) {
-        if (!same(current, r.before, is_being_merged(table) ? present_columns(table, r.before) : guard)) log_drift(row, table, "delete_origin_differs", current, "deleted");
+        if (to_ == side::home && !table.children.empty() && !make_way(row, table, current)) return;
+        if (!same(current, r.before, is_being_merged(table) ? present_columns(table, r.before) : guard) && !parent_explains(row, table))
+          log_drift(row, table, "delete_origin_differs", current, "deleted");
         write_one(table, operation::remove, r.before, nullptr, {});
       } else {
-        if (!table.keeps_deleted(to_) && !is_being_copied(table)) log_drift(row, table, "delete_missing", current, "nothing to delete");
+        if (!table.keeps_deleted(to_) && !is_being_copied(table) && !parent_explains(row, table)) log_drift(row, table, "delete_missing", current, "nothing to delete");
       }
       break;
     case operation::truncate:
@@ -701,6 +727,7 @@ void applier::hold(const held_change& h) {
   for (std::uint64_t t : {c.token, c.token_before})
     if (t) announce_hold(t, table.id);
   if (c.op != operation::refresh) ++attempt_.held;  // a refresh is no row of the log
+  answer_for_held(h);
 }
 
 void applier::announce_hold(std::uint64_t token, std::uint16_t table) {

@@ -73,14 +73,15 @@ std::unique_ptr<lanes> open_lanes(const config& cfg, const mapping& map, link_st
   up.other_side = home.make_target();
   down.other_side->open();
   up.other_side->open();
-  const auto owns = [&](const table_pair& t) { return t.policy.owned[static_cast<int>(side::spoke)] != 0; };
-  if (std::any_of(map.tables.begin(), map.tables.end(), owns)) {
+  const auto looks_up = [&](const table_pair& t) { return t.policy.owned[static_cast<int>(side::spoke)] != 0 || t.policy.missing_parent == parent_rule::resurrect; };
+  if (std::any_of(map.tables.begin(), map.tables.end(), looks_up)) {
     up.owner = spoke.make_target();
     up.owner->open();
   }
   link.home_counter = at_home.counter;
   link.held.clear();
   link.put_back.clear();
+  link.deleted.clear();
   for (echo_audit& a : link.audit) a.restart();
   for (auto& stopped : link.stopped_tables) stopped = false;  // what stops a table stands in duet.held, or is read again
   const auto held_at_home = up.other_side->load_held_tokens(), held_at_spoke = down.other_side->load_held_tokens();
@@ -95,6 +96,7 @@ std::unique_ptr<lanes> open_lanes(const config& cfg, const mapping& map, link_st
                                             held_at_spoke, follow(up), log_position{});
   up.applying = std::make_unique<applier>(side::home, *up.other_side, map, cfg, up.ring, down.local_writes, link, at_home, held_at_home,
                                           follow(down), decisions_from);
+  down.reading->remember(&link.deleted);
   up.applying->look_up_at(up.owner.get());
   down.first_copy = begin_copies(map, down, home);
   up.first_copy = begin_copies(map, up, spoke);

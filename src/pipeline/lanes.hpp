@@ -18,7 +18,7 @@ struct lane {
   side from;
   std::unique_ptr<source> log;
   std::unique_ptr<target> other_side;
-  std::unique_ptr<target> owner;  // a second session at `from`, to look up values that `from` owns; only where it owns any
+  std::unique_ptr<target> owner;  // a second session at `from`, to look up values that `from` owns; only where it owns any, or deleted rows may have to come back
   causality::write_index local_writes;  // of `from`
   change_ring ring;
   std::unique_ptr<copying> first_copy;  // of tables of `from`; null: there is none to be made

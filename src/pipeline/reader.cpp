@@ -218,6 +218,26 @@ field_set reader::without_the_others(const table_pair& table, const change_recor
   return touched & existence ? touched : touched & ~theirs;
 }
 
+// For the rules about missing parents: what the spoke's rows refer to must stay there until home has seen them, and what home deletes
+// may have to come back.
+void reader::note_references(const table_pair& table, const change_record& r) {
+  if (from_ == side::spoke && table.settles_parents() && r.has_after) {
+    cell* cells = scratch_.allocate_array<cell>(r.columns);
+    for (std::uint16_t c = 0; c < r.columns; ++c) cells[c] = r.after(c);
+    for (const reference& by : table.references)
+      if (const std::uint64_t parent = translate::parent_token(mapping_.tables[by.parent], by, from_, cells, scratch_))
+        entries_.push_back({.token = translate::reference_token(parent), .position = transaction_position_, .fields = existence, .time_us = transaction_time_us_, .wrote = from_});
+  }
+  if (from_ == side::spoke && !table.children.empty() && r.op == operation::remove)
+    entries_.push_back({.token = translate::deletion_token(r.token), .position = transaction_position_, .fields = existence, .time_us = transaction_time_us_, .wrote = from_});
+  if (from_ == side::home && deleted_ && !table.children.empty() && r.op == operation::remove) {
+    deleted_rows::row values(r.columns);
+    for (std::uint16_t c = 0; c < r.columns; ++c)
+      if (r.before(c).present()) values[c] = std::string(r.before(c).text());
+    deleted_->add(r.token, transaction_position_, std::move(values));
+  }
+}
+
 void reader::stamp_change(change_record& r) {
   const table_pair& table = mapping_.tables[r.table];
   if (r.op == operation::truncate) {
@@ -266,6 +286,7 @@ void reader::stamp_change(change_record& r) {
   if (table.policy.owned[static_cast<int>(other(from_))]) r.fields = without_the_others(table, r, r.fields);
   e.time_us = transaction_time_us_;
   e.wrote = from_;
+  if (table.settles_parents() || !table.children.empty()) note_references(table, r);
   entries_.push_back(e);
   if (r.token_before != r.token) {
     e.token = r.token_before;

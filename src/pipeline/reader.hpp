@@ -16,6 +16,7 @@
 #include "duet/mapping.hpp"
 #include "duet/source.hpp"
 #include "pipeline/change_ring.hpp"
+#include "pipeline/deleted_rows.hpp"
 #include "pipeline/copying.hpp"
 #include "pipeline/echo_audit.hpp"
 #include "pipeline/held_keys.hpp"
@@ -47,6 +48,9 @@ class reader : private block_supply {
   // Of what is written to this side; outlives the reader.
   void audit(echo_audit* a) { audit_ = a; }
 
+  // Rows that others may refer to, as home's applications delete them; outlives the reader.
+  void remember(deleted_rows* d) { deleted_ = d; }
+
   // One step of run(), between start() and the end: what has arrived, on to the applier. False: nothing had arrived.
   void start();
   bool step(std::chrono::milliseconds wait);
@@ -71,6 +75,7 @@ class reader : private block_supply {
   bool is_done(const table_pair& t) const {  // the other side has the current transaction's change of this table
     return transaction_position_ <= (resumed_ && !t.catches_up ? resumed_->others_applied(from_) : applied_);
   }
+  void note_references(const table_pair&, const change_record&);
   void notice_a_decision(const transaction_end&) const;
   field_set touched(const table_pair&, const change_record&) const;
   field_set without_the_others(const table_pair&, const change_record&, field_set touched);
@@ -96,6 +101,7 @@ class reader : private block_supply {
   base::arena scratch_, echo_scratch_;
   bool unflushed_ = false;
   echo_audit* audit_ = nullptr;
+  deleted_rows* deleted_ = nullptr;
   copying* copying_ = nullptr;
   std::chrono::milliseconds copy_pause_{};
   bool behind_ = true;                         // perhaps: rows are not locked before the log's end has been read

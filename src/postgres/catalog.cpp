@@ -68,7 +68,9 @@ WHERE i.indrelid = ANY ($1::oid[]) AND i.indisunique AND i.indislive
 ORDER BY i.indrelid, c.relname COLLATE "C")";
 
 constexpr const char* foreign_keys_query = R"(
-SELECT f.conrelid, f.conname, f.conkey, n.nspname, p.relname, f.confdeltype, f.confupdtype
+SELECT f.conrelid, f.conname, f.conkey, n.nspname, p.relname, f.confdeltype, f.confupdtype,
+       (SELECT array_agg(a.attname::text ORDER BY k.n) FROM unnest(f.confkey) WITH ORDINALITY k(attnum, n)
+          JOIN pg_attribute a ON a.attrelid = f.confrelid AND a.attnum = k.attnum)
 FROM pg_constraint f JOIN pg_class p ON p.oid = f.confrelid JOIN pg_namespace n ON n.oid = p.relnamespace
 WHERE f.conrelid = ANY ($1::oid[]) AND f.contype = 'f'
 ORDER BY f.conrelid, f.conname COLLATE "C")";
@@ -324,7 +326,8 @@ std::vector<table_schema> load_tables(PGconn* connection, const std::vector<std:
     const PGresult* r = foreign_keys.get();
     const std::size_t at = table_of(r, i);
     tables[at].foreign_keys.push_back({std::string(field(r, i, 1)), indices(at, field(r, i, 2)), std::string(field(r, i, 3)),
-                                       std::string(field(r, i, 4)), action_name(field(r, i, 5)), action_name(field(r, i, 6))});
+                                       std::string(field(r, i, 4)), action_name(field(r, i, 5)), action_name(field(r, i, 6)),
+                                       PQgetisnull(r, i, 7) ? std::vector<std::string>{} : parse_array_literal(field(r, i, 7))});
   }
 
   const result_handle triggers = exec(connection, triggers_query, of_these, doing);

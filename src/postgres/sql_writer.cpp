@@ -202,9 +202,13 @@ set_statement mark_statement(const table_pair& table, const std::string& column,
 }
 
 namespace {
-set_statement select_statement(const table_pair& table, const char* lock) {
+set_statement select_statement(const table_pair& table, const char* lock, column_list equal = {}) {
   array_list arrays(table);
-  const std::string where = row_condition(table, {}, arrays);
+  std::string where = equal.empty() ? row_condition(table, {}, arrays) : "";
+  for (std::uint16_t i : equal) {
+    const column& c = home_column(table, i);
+    where += (where.empty() ? "t." : " AND t.") + quote_identifier(c.name) + " = " + comparable(c.type, arrays.element(i, array_parameter::before));
+  }
   std::string columns = "u.n", order;
   for (const column_pair& c : table.columns) columns += ", t." + quote_identifier(c.home.name);
   for (std::uint16_t i : table.key) {
@@ -218,6 +222,7 @@ set_statement select_statement(const table_pair& table, const char* lock) {
 }  // namespace
 
 set_statement lock_statement(const table_pair& table) { return select_statement(table, " FOR UPDATE OF t"); }
+set_statement lock_with_statement(const table_pair& table, column_list columns) { return select_statement(table, " FOR UPDATE OF t", columns); }
 set_statement read_statement(const table_pair& table) { return select_statement(table, ""); }
 
 std::string next_rows_statement(const table_pair& table, bool behind, std::size_t limit, bool lock) {

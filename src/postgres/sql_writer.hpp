@@ -32,6 +32,7 @@ set_statement insert_statement(const table_pair&, column_list columns, insert_mo
 set_statement update_statement(const table_pair&, column_list columns, column_list guard, column_list deltas = {});
 set_statement remove_statement(const table_pair&, column_list guard);
 set_statement lock_statement(const table_pair&);  // returns ordinal, then all columns; arrays are key cells of `before`
+set_statement lock_with_statement(const table_pair&, column_list columns);  // the same by these columns, of any number of rows
 set_statement read_statement(const table_pair&);  // the same without locks
 // All columns of at most `limit` rows in key order, locked for share (at once or not at all) if `lock`. `behind`: only those after the key
 // that the parameters give, as text.

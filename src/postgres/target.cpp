@@ -37,6 +37,9 @@ void target::begin(const control_row& expected, const control_row& next, std::in
 }
 void target::apply(const run& r, insert_mode mode, std::vector<std::uint32_t>& unmatched) { opened().apply(r, mode, unmatched); }
 void target::truncate(std::span<const table_pair* const> tables) { opened().truncate(tables); }
+std::vector<owned_row> target::lock_rows_with(const table_pair& table, std::span<const std::uint16_t> columns, std::span<const std::string> values) {
+  return opened().lock_rows_with(table, columns, values);
+}
 std::vector<owned_row> target::lock_rows(const table_pair& table, std::span<const row_view> keys) {
   return opened().lock_rows(table, keys);
 }

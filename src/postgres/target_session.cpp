@@ -317,6 +317,10 @@ target::session::prepared& target::session::statement_for(const table_pair& tabl
       made->text = lock_statement(table);
       made->doing = "locking rows of ";
       break;
+    case lock_with:
+      made->text = lock_with_statement(table, columns);
+      made->doing = "locking rows of ";
+      break;
     case read:
       made->text = read_statement(table);
       made->doing = "reading rows of ";
@@ -580,16 +584,32 @@ void target::session::select_missing(const table_pair& table, prepared::use use,
     const PGresult* answer = c.answer.get();
     for (int i = 0, n = PQntuples(answer); i < n; ++i) {
       const std::size_t at = c.first + parse_bigint(answer, i, 0) - 1;
-      owned_row& row = rows.at(key_numbers_.at(at));
-      row.found = true;
-      row.values.resize(table.columns.size());
-      for (std::size_t j = 0; j < table.columns.size(); ++j) {
-        const int column = static_cast<int>(j) + 1;
-        if (PQgetisnull(answer, i, column)) row.values[j].reset();
-        else decode_text(table.columns[j].home.type, field(answer, i, column), row.values[j].emplace());
-      }
+      take_row(table, answer, i, rows.at(key_numbers_.at(at)));
     }
   }
+}
+
+// The columns behind the ordinal.
+void target::session::take_row(const table_pair& table, const PGresult* answer, int i, owned_row& row) {
+  row.found = true;
+  row.values.resize(table.columns.size());
+  for (std::size_t j = 0; j < table.columns.size(); ++j) {
+    const int column = static_cast<int>(j) + 1;
+    if (PQgetisnull(answer, i, column)) row.values[j].reset();
+    else decode_text(table.columns[j].home.type, field(answer, i, column), row.values[j].emplace());
+  }
+}
+
+std::vector<owned_row> target::session::lock_rows_with(const table_pair& table, column_list columns, std::span<const std::string> values) {
+  require_transaction();
+  std::vector<cell> cells(table.columns.size());
+  for (std::size_t i = 0; i < columns.size(); ++i) cells[columns[i]] = cell::of(values[i]);
+  const run::row wanted[] = {{cells.data(), nullptr}};
+  execute(statement_for(table, prepared::use::lock_with, columns, {}), wanted);
+  std::vector<owned_row> rows;
+  for (const chunk& c : chunks_)
+    for (int i = 0, n = PQntuples(c.answer.get()); i < n; ++i) take_row(table, c.answer.get(), i, rows.emplace_back());
+  return rows;
 }
 
 void target::session::savepoint() {

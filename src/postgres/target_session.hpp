@@ -25,6 +25,7 @@ class target::session {
   void apply(const run&, insert_mode, std::vector<std::uint32_t>& unmatched);
   void truncate(std::span<const table_pair* const>);
   std::vector<owned_row> lock_rows(const table_pair&, std::span<const row_view> keys);
+  std::vector<owned_row> lock_rows_with(const table_pair&, column_list columns, std::span<const std::string> values);
   bool force(const table_pair&, operation, row_view before, row_view after, column_list columns);
   void mark(const table_pair&, row_view key, const std::string& column, std::optional<std::int64_t> time_us);
   log_position catch_up_point();
@@ -48,7 +49,7 @@ class target::session {
   enum tag : int { other, control, prepare, rows, committed };
 
   struct prepared {
-    enum class use : std::uint8_t { insert_trusting, insert_checked, update, remove, lock, read } is;
+    enum class use : std::uint8_t { insert_trusting, insert_checked, update, remove, lock, lock_with, read } is;
     std::vector<std::uint16_t> columns, guard, deltas;
     set_statement text;
     std::string name, doing;
@@ -71,6 +72,7 @@ class target::session {
   void find_refused_keys(const table_pair&, std::span<const run::row>, std::vector<std::uint32_t>& unmatched);
   std::uint64_t insert(const table_pair&, column_list columns, std::span<const run::row>);  // without a check; how many were written
   std::uint64_t copy_in(const run&);
+  static void take_row(const table_pair&, const PGresult*, int i, owned_row&);
   void select_missing(const table_pair&, prepared::use, std::span<const row_view> keys, std::vector<owned_row>&);
   void send_control(const control_row& expected, const control_row& next);
   void collect();                                     // of statements whose answers do not matter

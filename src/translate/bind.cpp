@@ -3,9 +3,10 @@
 // Each problem is a finding; a table with a refusal does not become part of the mapping. Codes:
 //   refuse  table_missing, duplicate_table, bookkeeping_table, column_missing, duplicate_column, no_column, type_pair,
 //           no_primary_key, key_mismatch, key_excluded, key_type, too_many, no_conflict_rule, conflict_column, conflict_on_key,
-//           latest_by_type, delta_type, too_many_fields, archive_column, copy_key, copy_cycle, truth_and_deltas
+//           latest_by_type, delta_type, too_many_fields, archive_column, copy_key, copy_cycle, truth_and_deltas,
+//           merge_scope, missing_parent
 //   warn    only_one_side, generated_one_side, declared_loss, utc_assumed, key_equality, unique_equality, null_one_side,
-//           parent_not_synced, cascade_differs, children_stay
+//           parent_not_synced, cascade_differs, children_stay, missing_parent_held
 //   ok      tables_one_side, table_paired, held_values, latest_by_commit_time, fields_shared, conflict_script
 #include <algorithm>
 #include <cassert>
@@ -96,6 +97,7 @@ class binder {
       if (!is_wildcard(rule)) claim_names(rule);
     for (const auto& rule : config_.tables) is_wildcard(rule) ? bind_all(rule) : bind_one(rule);
     find_parents();
+    bind_references();
     check_copy_order();
     return std::move(out_);
   }
@@ -477,6 +479,7 @@ class binder {
     conflict_policy& p = pair.policy;
     p.update_vs_delete = said.update_vs_delete;
     p.merge_columns = said.merge_columns;
+    p.missing_parent = said.missing_parent;
     p.whole_transactions = said.whole_transactions;
     for (const delete_flow& d : rule.deletes)
       if (said.whole_transactions && d.does != delete_action::propagate)
@@ -776,6 +779,130 @@ class binder {
     const std::string parent = key.parent_schema + "." + key.parent_table;
     if (s == side::home) return bound_home_.contains(parent);
     return std::any_of(bound_spoke_.begin(), bound_spoke_.end(), [&](const auto& t) { return lower(t.first) == lower(parent); });
+  }
+
+  // What a rule for missing parents needs (pipeline/parents): foreign keys that both sides have, to the primary keys of tables whose
+  // rows come and go on both sides alike.
+  void bind_references() {
+    std::set<std::uint16_t> referred;
+    for (auto& pair : out_.tables) {
+      if (!pair.settles_parents()) continue;
+      check_missing_parent(pair);
+      for (const reference& r : references_of(pair, true)) referred.insert(r.parent);
+      if (pair.home.foreign_keys.empty())
+        refuse_missing_parent(pair, "it refers to no other table by a foreign key at home", "ALTER TABLE " + full_name(pair.home) + " ADD FOREIGN KEY ..., or take missing_parent out");
+    }
+    if (referred.empty()) return;
+    for (auto& pair : out_.tables) {
+      pair.references = references_of(pair, false);
+      for (std::uint16_t i = 0; i < pair.references.size(); ++i)
+        if (referred.contains(pair.references[i].parent)) out_.tables[pair.references[i].parent].children.emplace_back(pair.id, i);
+    }
+    for (std::size_t round = 0; round < out_.tables.size(); ++round)  // the longest way from a table that refers to none
+      for (auto& pair : out_.tables)
+        for (const reference& r : pair.references)
+          pair.generation = std::max<std::uint16_t>(pair.generation, static_cast<std::uint16_t>(std::min<std::size_t>(out_.tables.size(), out_.tables[r.parent].generation + 1u)));
+  }
+
+  void refuse_missing_parent(const table_pair& pair, const std::string& why, const std::string& remedy) {
+    const table_rule& rule = *rule_of_[pair.id];
+    refuse("missing_parent", rule.conflict.missing_parent_at.line ? rule.conflict.missing_parent_at.line : rule.at.line,
+           full_name(pair.home) + ": conflict.missing_parent is " + std::string(name(pair.policy.missing_parent)) + ", but " + why, remedy);
+  }
+
+  // The rows of both tables must come and go on both sides alike.
+  void check_missing_parent(const table_pair& pair) {
+    const auto check = [&](const table_pair& t, const std::string& which) {
+      if (t.direction != flow::both) refuse_missing_parent(pair, which + " is synced " + std::string(name(t.direction)), "write `direction: both` there, or `missing_parent: hold`");
+      if (t.keeps_deleted(side::home) || t.keeps_deleted(side::spoke))
+        refuse_missing_parent(pair, "not all deletes of " + which + " are carried over", "write `deletes: propagate` there, or `missing_parent: hold`");
+      if (t.policy.whole_transactions)
+        refuse_missing_parent(pair, which + " has scope: transaction, with which all of a transaction stands or is given up", "write `scope: row` there, or `missing_parent: hold`");
+    };
+    check(pair, "the table");
+    std::set<std::uint16_t> parents;
+    for (const reference& r : references_of(pair, false))
+      if (parents.insert(r.parent).second) check(out_.tables[r.parent], full_name(out_.tables[r.parent].home));
+  }
+
+  static std::string list_of(const table_schema& t, const std::vector<int>& columns) {
+    std::vector<std::string> names;
+    for (int c : columns) names.push_back(t.columns[static_cast<std::size_t>(c)].name);
+    return "(" + join(names) + ")";
+  }
+
+  // Those of the foreign keys that decisions can be made about. `say`: what is wrong with the others becomes a finding.
+  std::vector<reference> references_of(const table_pair& pair, bool say) {
+    std::vector<reference> out;
+    const auto held = [&](const std::string& key, const std::string& why) {
+      if (say)
+        warn("missing_parent_held", rule_of_[pair.id]->at.line, full_name(pair.home) + ": foreign key " + key + " " + why + ": rows whose parent is missing there will be held",
+             "decide about them by `duet held resolve`");
+    };
+    for (const auto& key : pair.home.foreign_keys) {
+      const table_pair* parent = synced_parent(key, side::home);
+      if (!parent) continue;  // said already
+      if (parent == &pair) {
+        held(key.name, "refers to its own table");
+        continue;
+      }
+      reference r;
+      r.parent = parent->id;
+      for (const std::uint16_t k : parent->key) {
+        const auto at = std::find(key.parent_columns.begin(), key.parent_columns.end(), parent->columns[k].home.name);
+        if (at == key.parent_columns.end()) break;
+        const auto& child_column = pair.home.columns[static_cast<std::size_t>(key.columns[static_cast<std::size_t>(at - key.parent_columns.begin())])];
+        for (std::uint16_t c = 0; c < pair.columns.size(); ++c)
+          if (pair.columns[c].home.name == child_column.name) r.columns.push_back(c);
+      }
+      if (r.columns.size() != parent->key.size() || key.columns.size() != parent->key.size()) {
+        held(key.name, "does not refer to the primary key of " + full_name(parent->home) + " by synced columns");
+        continue;
+      }
+      bool alike = true, owned = false;
+      for (std::size_t i = 0; i < r.columns.size(); ++i) {
+        const column_pair &mine = pair.columns[r.columns[i]], &theirs = parent->columns[parent->key[i]];
+        const auto same = [](const conversion& a, const conversion& b) { return a.code == b.code; };
+        alike &= mine.home.type.kind == theirs.home.type.kind && mine.spoke.type.kind == theirs.spoke.type.kind && same(mine.to_home, theirs.to_home) && same(mine.to_spoke, theirs.to_spoke);
+        owned |= pair.owned_by(side::home, r.columns[i]) || pair.owned_by(side::spoke, r.columns[i]);
+        if (!mine.key && mine.home.nullable && mine.spoke.nullable) r.nulled.push_back(r.columns[i]);
+      }
+      if (!alike) {
+        held(key.name, "refers to values of other types than its own");
+        continue;
+      }
+      const foreign_key* there = nullptr;
+      for (const auto& candidate : pair.spoke.foreign_keys) {
+        if (synced_parent(candidate, side::spoke) != parent || candidate.columns.size() != r.columns.size()) continue;
+        const bool same = std::all_of(candidate.columns.begin(), candidate.columns.end(), [&](int c) {
+          return std::any_of(r.columns.begin(), r.columns.end(), [&](std::uint16_t i) { return pair.columns[i].spoke.name == pair.spoke.columns[static_cast<std::size_t>(c)].name; });
+        });
+        if (same) there = &candidate;
+      }
+      if (!there) {
+        std::vector<std::string> columns, keys;
+        for (std::size_t i = 0; i < r.columns.size(); ++i) {
+          columns.push_back(pair.columns[r.columns[i]].spoke.name);
+          keys.push_back(parent->columns[parent->key[i]].spoke.name);
+        }
+        if (say)
+          refuse_missing_parent(pair, "the spoke has no foreign key like home's " + key.name + ", so it would not tell",
+                                "ALTER TABLE " + full_name(pair.spoke) + " ADD FOREIGN KEY (" + join(columns) + ") REFERENCES " + full_name(parent->spoke) + " (" + join(keys) + ")");
+        continue;
+      }
+      if (say && owned)
+        refuse_missing_parent(pair, "one side owns " + list_of(pair.home, key.columns) + ", so the other one's parents are never in question", "take the column out of own, or write `missing_parent: hold`");
+      if (say && pair.policy.missing_parent == parent_rule::set_null && r.nulled.empty())
+        refuse_missing_parent(pair, "no column of " + list_of(pair.home, key.columns) + " may be NULL on both sides",
+                              "ALTER TABLE " + full_name(pair.home) + " ALTER COLUMN ... DROP NOT NULL, and the same at the spoke; or write another rule");
+      for (side s : {side::home, side::spoke}) {
+        const std::string& does = s == side::home ? key.on_delete : there->on_delete;
+        r.cascades[static_cast<int>(s)] = does == "CASCADE";
+        r.empties[static_cast<int>(s)] = does == "SET NULL";
+      }
+      out.push_back(std::move(r));
+    }
+    return out;
   }
 
   const table_pair* synced_parent(const foreign_key& key, side s) const {

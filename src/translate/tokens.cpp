@@ -1,6 +1,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <algorithm>
+
 #include "translate/conversions.hpp"
 #include "translate/equality.hpp"
 #include "translate/translate.hpp"
@@ -49,6 +51,17 @@ std::uint64_t key_token(const table_pair& table, side from, const change_record&
 
 std::uint64_t key_token(const table_pair& table, side from, row_view row, base::arena& scratch) {
   return token_of_key(table, from, [&](std::size_t i) { return row[i]; }, scratch);
+}
+
+std::uint64_t parent_token(const table_pair& parent, const reference& r, side from, row_view row, base::arena& scratch) {
+  if (r.columns.empty()) return 0;
+  for (const std::uint16_t c : r.columns)
+    if (!row[c].present()) return 0;
+  const auto column_for = [&](std::size_t key_column) {
+    const auto at = std::find(parent.key.begin(), parent.key.end(), static_cast<std::uint16_t>(key_column));
+    return r.columns[static_cast<std::size_t>(at - parent.key.begin())];
+  };
+  return token_of_key(parent, from, [&](std::size_t i) { return row[column_for(i)]; }, scratch);
 }
 
 void unique_tokens(const table_pair& table, row_view row, std::vector<std::uint64_t>& out) {

@@ -35,6 +35,13 @@ bool convert_row(const table_pair&, side from, row_view in, cell* out, base::are
 std::uint64_t key_token(const table_pair&, side from, const change_record&, block_writer::image, base::arena& scratch);
 std::uint64_t key_token(const table_pair&, side from, row_view, base::arena& scratch);
 
+// The token of the row that this one refers to; `row` is in the form of side `from`. 0: it refers to none.
+std::uint64_t parent_token(const table_pair& parent, const reference&, side from, row_view row, base::arena& scratch);
+// Of a key's token: stands for "somebody refers to that row", which is no write of the row.
+inline std::uint64_t reference_token(std::uint64_t key_token) { return (key_token ^ 0x9e6c63d0876a9a35u) | 1; }
+// The same for "an application has deleted it".
+inline std::uint64_t deletion_token(std::uint64_t key_token) { return (key_token ^ 0xc3a5c85c97cb3127u) | 1; }
+
 // The same for each unique index: order among writes that touch one unique value must be kept. Coarser than equality
 // (case, accents and trailing blanks ignored for text): two equal values always have equal tokens. Appends to `out`;
 // NULLs make no token.

@@ -10,7 +10,8 @@ using namespace std::chrono_literals;
 
 std::string_view name(ablation a) {
   constexpr std::string_view names[] = {"none",        "no_refresh",          "no_index_of_resolutions", "pruned_by_the_reader",
-                                        "no_catch_up", "spoke_does_not_look", "restart_at_applied",      "no_reading_up_at_start", "half_transactions"};
+                                        "no_catch_up", "spoke_does_not_look", "restart_at_applied",      "no_reading_up_at_start", "half_transactions",
+                                        "no_answer_for_parents", "no_look_for_children"};
   return names[static_cast<int>(a)];
 }
 
@@ -18,6 +19,7 @@ std::string plan::describe() const {
   return "seed " + std::to_string(seed) + ", rule " + std::string(duet::name(rule)) + ", update_vs_delete " + std::string(duet::name(deletes)) +
          (merge_columns ? ", merge columns" : ", merge row") + (deltas ? ", deltas" : "") + (blind_column ? ", a blind column" : "") +
          (whole_transactions ? ", whole transactions" : "") + (owners ? ", owners" : "") + (copied_from ? ", copied from " + std::string(duet::name(*copied_from)) : "") + (merged ? ", merged by " + std::string(duet::name(*merged)) : "") + (keeps_deleted[0] ? ", home's deletes ignored" : "") + (keeps_deleted[1] ? ", the spoke's deletes ignored" : "") +
+         (relatives ? ", missing parents " + std::string(duet::name(relatives->rules[1])) + " and " + std::string(duet::name(relatives->rules[2])) : "") +
          ", without " + std::string(name(without));
 }
 
@@ -63,8 +65,12 @@ class forgetful_target : public memory_target {
  public:
   forgetful_target(memory_database& d, fault_plan& f, ablation without) : memory_target(d, f), without_(without) {}
   void emit_refresh(const table_pair& t, row_view key, const owned_row* row, const decision_tag& tag) override {
-    if (without_ == ablation::no_refresh) return;
+    if (without_ == ablation::no_refresh || (without_ == ablation::no_answer_for_parents && !t.children.empty() && !row)) return;
     memory_target::emit_refresh(t, key, row, without_ == ablation::no_index_of_resolutions ? decision_tag{} : tag);
+  }
+  std::vector<owned_row> lock_rows_with(const table_pair& t, std::span<const std::uint16_t> columns, std::span<const std::string> values) override {
+    if (without_ == ablation::no_look_for_children) return {};
+    return memory_target::lock_rows_with(t, columns, values);
   }
   log_position catch_up_point() override { return without_ == ablation::no_reading_up_at_start && !begun_ ? log_position{} : memory_target::catch_up_point(); }
   void begin(const control_row& expected, const control_row& next, std::int64_t time_us) override {
@@ -91,6 +97,22 @@ world::world(const plan& p) : plan_(p), random_(static_cast<std::uint32_t>(p.see
   config_.tune.batch_rows_max = 1 + below(6);
   mapping_ = memory_mapping(memory_policy(p.rule, p.merge_columns, p.deltas));
   mapping_.tables[0].policy.update_vs_delete = p.deletes;
+  if (p.relatives) {
+    mapping_ = memory_family(mapping_.tables[0].policy, p.relatives->rules, p.relatives->twice);
+    for (memory_database* db : {&home_, &spoke_}) {
+      const auto act = [&](int key) { return static_cast<decltype(memory_key::on_delete)>(p.relatives->on_delete[static_cast<int>(db->which)][key]); };
+      db->foreign_keys = {{1, 2, 0, act(0)}, {2, 2, 1, act(1)}};
+      if (p.relatives->twice) db->foreign_keys.push_back({2, 3, 0, act(2)});
+      for (std::size_t k = 0; k < db->foreign_keys.size(); ++k) {
+        const memory_key& key = db->foreign_keys[k];
+        for (reference& r : mapping_.tables[key.child].references)
+          if (r.columns.front() == key.column) {
+            r.cascades[static_cast<int>(db->which)] = key.on_delete == memory_key::cascades;
+            r.empties[static_cast<int>(db->which)] = key.on_delete == memory_key::sets_null;
+          }
+      }
+    }
+  }
   mapping_.tables[0].policy.whole_transactions = p.whole_transactions && p.without != ablation::half_transactions;
   if (p.owners) {
     conflict_policy& policy = mapping_.tables[0].policy;
@@ -112,6 +134,7 @@ world::world(const plan& p) : plan_(p), random_(static_cast<std::uint32_t>(p.see
   if (below(4) == 0) mapping_.commit_time_grain_us = 40;
   keys_ = {"cnt", "k1", "k2"};
   keys_.resize(1 + below(3));
+  if (p.relatives) keys_ = {"k1", "k2"};
   for (const auto& k : keys_) {
     const text_row row = {k, new_value(), new_value(), "0"};
     if (p.copied_from != side::spoke) home_.rows[k] = row;
@@ -136,7 +159,7 @@ world::world(const plan& p) : plan_(p), random_(static_cast<std::uint32_t>(p.see
   if (p.per_mille_move) keys_.push_back("k3");
   home_.control = {"simulated", 1, just_before(spoke_.end()), just_before(home_.end()), 0, 0, "s", "h"};
   spoke_.control = {"simulated", 1, just_before(home_.end()), just_before(spoke_.end()), 0, 0, "h", "s"};
-  link_ = std::make_unique<pipeline::link_state>(1);
+  link_ = std::make_unique<pipeline::link_state>(mapping_.tables.size());
   link_->pause = [this](std::chrono::milliseconds) {  // nobody else gets on while we wait
     if (++pauses_ > 60) throw failure(failure_kind::connection_lost, "waited in vain");
   };
@@ -298,12 +321,73 @@ void world::application(memory_database& db) {
   if (!t.changes.empty()) db.append(std::move(t));
 }
 
+// One transaction of an application: one row or two, of any table. Whoever takes a row along has seen it.
+void world::family_application(memory_database& db) {
+  std::unique_lock lock(db.lock, std::try_to_lock);
+  if (!lock) return;
+  now_us_ += 10;
+  memory_database::transaction t;
+  t.time_us = std::max<std::int64_t>(1, now_us_ + static_cast<std::int64_t>(below(static_cast<unsigned>(2 * plan_.jitter_us + 1))) - plan_.jitter_us);
+  memory_tables now = db;
+  const auto any_of = [&](std::uint16_t table) -> std::optional<std::string> {
+    std::vector<std::string> there;
+    for (const auto& [k, row] : now.of(table)) there.push_back(k);
+    if (there.empty() || below(6) == 0) return std::nullopt;
+    return there[below(static_cast<unsigned>(there.size()))];
+  };
+  try {
+    for (unsigned n = 1 + below(2); n > 0; --n) {
+      const auto table = static_cast<std::uint16_t>(below(plan_.relatives->tables));
+      auto& rows = now.of(table);
+      const std::string key = "k" + std::to_string(1 + below(2));
+      const auto it = rows.find(key);
+      const auto change_references = [&](text_row& row) {
+        if (table == 1) row[2] = any_of(0);
+        if (table == 2) row[2] = any_of(1);
+        if (table == 2 && plan_.relatives->twice) row[3] = any_of(0);
+      };
+      if (it == rows.end()) {
+        text_row row = {key, new_value(), std::nullopt, std::nullopt};
+        change_references(row);
+        rows[key] = row;
+        t.changes.push_back({operation::insert, std::nullopt, row, {}, table});
+      } else if (below(10) < 4) {
+        db.remove(now, table, key, t.changes);
+      } else {
+        const text_row before = it->second;
+        const unsigned what = below(3);
+        if (what != 0) it->second[1] = new_value();
+        if (what != 1) change_references(it->second);
+        t.changes.push_back({operation::update, before, it->second, {}, table});
+      }
+    }
+  } catch (const failure&) {
+    return;  // a foreign key refuses it
+  }
+  for (const auto& c : t.changes)
+    if (c.after && (!c.before || (*c.before)[1] != (*c.after)[1])) books_.written.insert(*(*c.after)[1]);
+  for (std::uint16_t table = 0; table < 3; ++table)
+    for (const auto& [k, row] : db.of(table)) {
+      const auto is = now.of(table).find(k);
+      if (is == now.of(table).end() || is->second[1] != row[1]) books_.caused.insert(*row[1]);
+    }
+  for (const auto& c : t.changes)  // what did not last to its end
+    for (const auto& row : {c.before, c.after}) {
+      if (!row) continue;
+      const auto is = now.of(c.table).find(*(*row)[0]);
+      if (is == now.of(c.table).end() || is->second[1] != (*row)[1]) books_.caused.insert(*(*row)[1]);
+    }
+  static_cast<memory_tables&>(db) = std::move(now);
+  if (!t.changes.empty()) db.append(std::move(t));
+}
+
 std::string world::run() {
   try {
     start();
     for (int i = 0; i < plan_.steps; ++i) {
       const unsigned what = below(1000);
-      if (what < 300) application(below(2) ? home_ : spoke_);
+      if (what < 300 && plan_.relatives) family_application(below(2) ? home_ : spoke_);
+      else if (what < 300) application(below(2) ? home_ : spoke_);
       else if (what < 300 + static_cast<unsigned>(plan_.per_mille_crash)) crash();
       else {
         pipeline::lane& l = below(2) ? lanes_->home_to_spoke : lanes_->spoke_to_home;
@@ -326,7 +410,7 @@ std::string world::run() {
       for (const memory_database* db : {&home_, &spoke_}) moved |= plan_.merged && (db->copies.empty() || !db->copies[0].done);
       quiet = moved ? 0 : quiet + 1;
     }
-    return check();
+    return plan_.relatives ? check_family() : check();
   } catch (const failure& f) {
     return std::string(name(f.kind)) + ": " + f.what();
   }
@@ -347,11 +431,11 @@ std::string world::logs() const {
       if (t.ours) out += "  ours, position " + std::to_string(t.control.position.value) + " floor " + std::to_string(t.control.floor.value);
       out += "\n";
       for (const auto& c : t.changes)
-        out += "      " + std::string(duet::name(c.op)) + " " + row(c.before) + " -> " + row(c.after) +
+        out += "      " + (plan_.relatives ? mapping_.tables[c.table].home.name + " " : "") + std::string(duet::name(c.op)) + " " + row(c.before) + " -> " + row(c.after) +
                (c.op == operation::refresh ? " by home " + std::to_string(c.decided.by_home.fields) + " by spoke " + std::to_string(c.decided.by_spoke.fields) : "") + "\n";
     }
-    for (const auto& h : db->held) out += "  held " + std::string(duet::name(h.op)) + " " + h.key + " " + h.before_row + " -> " + h.after_row + ": " + h.reason + "\n";
-    for (const auto& c : db->conflicts) out += "  conflict " + c.type + " " + c.key + " home " + c.home_row + " spoke " + c.spoke_row + " result " + c.result_row + " " + c.rule + " " + c.winner + "\n";
+    for (const auto& h : db->held) out += "  held " + h.table + " " + std::string(duet::name(h.op)) + " " + h.key + " " + h.before_row + " -> " + h.after_row + ": " + h.reason + "\n";
+    for (const auto& c : db->conflicts) out += "  conflict " + c.table + " " + c.type + " " + c.key + " home " + c.home_row + " spoke " + c.spoke_row + " result " + c.result_row + " " + c.rule + " " + c.winner + "\n";
   }
   return out;
 }
@@ -395,6 +479,45 @@ std::string world::check_merge(const std::set<std::string>& waiting) const {
     if (entries != (both && of_home.at(k) != of_spoke.at(k))) return k + ": " + std::to_string(entries) + " entries for its difference";
   }
   return "";
+}
+
+std::string world::check_family() const {
+  std::set<std::string> waiting, kept;
+  const auto keep_values = [&](const std::string& json) {
+    const std::string_view name = "\"value\":\"";
+    const std::size_t at = json.find(name), begin = at + name.size();
+    if (at != std::string::npos) kept.insert(json.substr(begin, json.find('"', begin) - begin));
+  };
+  for (const memory_database* db : {&home_, &spoke_}) {
+    for (const auto& h : db->held) {
+      waiting.insert(h.table + h.key);
+      keep_values(h.before_row);
+      keep_values(h.after_row);
+    }
+    for (const auto& c : db->conflicts) {
+      if (c.rule == "drift" && plan_.relatives->tables == 2) return "taken for drift: " + c.table + " " + c.type + " " + c.key + " home " + c.home_row + " spoke " + c.spoke_row;
+      keep_values(c.home_row);
+      keep_values(c.spoke_row);
+    }
+  }
+  const auto show = [](memory_database& db, std::uint16_t table, const std::string& k) {
+    const auto it = db.of(table).find(k);
+    if (it == db.of(table).end()) return std::string("absent");
+    std::string out;
+    for (const auto& v : it->second) out += v.value_or("NULL") + " ";
+    return out;
+  };
+  auto &home = const_cast<memory_database&>(home_), &spoke = const_cast<memory_database&>(spoke_);
+  for (std::uint16_t t = 0; t < 3; ++t)
+    for (const std::string k : {"k1", "k2"}) {
+      for (memory_database* db : {&home, &spoke})
+        if (const auto it = db->of(t).find(k); it != db->of(t).end()) kept.insert(*it->second[1]);
+      if (!waiting.contains("public." + mapping_.tables[t].home.name + "{\"id\":\"" + k + "\"}") && show(home, t, k) != show(spoke, t, k))
+        return "not equal: " + mapping_.tables[t].home.name + " " + k + " home " + show(home, t, k) + "| spoke " + show(spoke, t, k);
+    }
+  for (const auto& v : books_.written)
+    if (!kept.contains(v) && !books_.caused.contains(v)) return "value " + v + " vanished";
+  return check_counters();
 }
 
 std::string world::check() const {
@@ -463,6 +586,10 @@ std::string world::check() const {
     }
   if (plan_.merged)
     if (std::string wrong = check_merge(waiting); !wrong.empty()) return wrong;
+  return check_counters();
+}
+
+std::string world::check_counters() const {
   std::vector<echo_difference> altered;
   for (const pipeline::echo_audit& a : link_->audit) a.compared(mapping_, altered);
   for (const auto& d : altered) return "the log of " + std::string(duet::name(d.at)) + " is said to have brought back another " + d.column + " than was sent";

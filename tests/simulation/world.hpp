@@ -31,6 +31,8 @@ enum class ablation : std::uint8_t {
   restart_at_applied,        // a log is read again from what was applied, not from the acknowledged floor
   no_reading_up_at_start,    // the first decision is taken before home's log has been read to its end
   half_transactions,         // of a transaction that is to stand whole or not at all, only the row that lost is given up
+  no_answer_for_parents,     // the spoke is not told what has become of a row that it kept for its children
+  no_look_for_children,      // a row is deleted at home without a look at those that refer to it
 };
 std::string_view name(ablation);
 
@@ -49,6 +51,14 @@ struct plan {
   std::optional<side> copied_from;  // the other side is empty at first, and filled from this one
   std::optional<merge_truth> merged;  // both sides have rows at first, which differ
   bool keeps_deleted[2] = {}; // by the side that deletes: the other one keeps its row
+  // Three tables that refer to each other, instead of one.
+  struct family {
+    parent_rule rules[3] = {};  // by table; of the first one of no meaning
+    int on_delete[2][3] = {};   // by side and foreign key: memory_key::on_delete
+    bool twice = false;         // the last table refers to the first one, too
+    unsigned tables = 3;        // that are written to
+  };
+  std::optional<family> relatives;
   int jitter_us = 60;         // of commit times, against steps of 10; large: decisions by time are random ones
   ablation without = ablation::none;
   std::string describe() const;
@@ -65,6 +75,7 @@ class world {
   // Both logs and the conflicts, to read what has happened.
   std::string logs() const;
   std::uint64_t conflicts() const { return home_.conflicts.size(); }
+  bool holds() const { return !home_.held.empty() || !spoke_.held.empty(); }
   std::uint64_t values_set() const;  // conflicts that ended with values of neither side
 
  private:
@@ -82,6 +93,9 @@ class world {
   bool is_being_filled(const memory_database&) const;
   bool step_applier(pipeline::lane&);
   void application(memory_database&);
+  void family_application(memory_database&);
+  std::string check_family() const;
+  std::string check_counters() const;
   std::string check() const;
   std::string check_merge(const std::set<std::string>& waiting) const;
 

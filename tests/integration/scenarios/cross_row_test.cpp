@@ -36,7 +36,7 @@ TEST_P(scenario, s27_unique_values_swapped_among_many_changes_of_one_batch_arriv
   expect_clean("unique_one");
 }
 
-// The one policy that there is: both wait. The parent may come back, or the child may go.
+// By default both wait. The parent may come back, or the child may go.
 TEST_P(scenario, s28_a_child_inserted_while_its_parent_is_deleted_waits_and_no_side_ever_has_an_orphan) {
   given("INSERT INTO parent VALUES (2801, 1), (2802, 1)");
   unseen([&] {

@@ -1,5 +1,6 @@
 // A database in memory behind the contract of site, source and target: real hub, readers and appliers run against it.
-// One table (id, value, note, amount); amount is a number. A transaction holds the whole database's lock, the log has its own.
+// One table (id, value, note, amount); amount is a number. Or three of them, with foreign keys. A transaction holds the whole
+// database's lock, the log has its own.
 // Faults are drawn from a seed: lost connections before, during and after a commit, deadlocks, slow readers.
 #pragma once
 
@@ -21,10 +22,10 @@ namespace duet::testing {
 
 using text_row = std::vector<std::optional<std::string>>;
 
-inline table_schema memory_table() {
+inline table_schema memory_table(const char* name = "kv") {
   table_schema t;
   t.schema = "public";
-  t.name = "kv";
+  t.name = name;
   for (const char* n : {"id", "value", "note", "amount"}) {
     column c;
     c.name = n;
@@ -69,6 +70,30 @@ inline mapping memory_mapping(const conflict_policy& policy = memory_policy(conf
   return m;
 }
 
+// Two more tables: mid, whose note is a key of kv, and leaf, whose note is one of mid's and whose amount, if `twice`, one of kv's.
+inline mapping memory_family(const conflict_policy& policy, const parent_rule (&rules)[3], bool twice) {
+  mapping m = memory_mapping(policy);
+  for (const char* name : {"mid", "leaf"}) {
+    table_pair t = m.tables[0];
+    t.id = t.generation = static_cast<std::uint16_t>(m.tables.size());
+    t.home = t.spoke = memory_table(name);
+    m.tables.push_back(t);
+  }
+  const auto refer = [&m](std::uint16_t child, std::uint16_t column, std::uint16_t parent) {
+    table_pair& t = m.tables[child];
+    t.references.push_back({parent, {column}, {column}, {}});
+    t.parents.push_back(parent);
+    m.tables[parent].children.emplace_back(child, static_cast<std::uint16_t>(t.references.size() - 1));
+  };
+  refer(1, 2, 0);
+  refer(2, 2, 1);
+  if (twice) refer(2, 3, 0);
+  for (int t : {1, 2}) m.tables[static_cast<std::size_t>(t)].policy.missing_parent = rules[t];
+  if (std::none_of(m.tables.begin(), m.tables.end(), [](const table_pair& t) { return t.settles_parents(); }))
+    for (table_pair& t : m.tables) t.references.clear(), t.children.clear();
+  return m;
+}
+
 struct fault_plan {
   std::uint64_t seed = 1;
   int per_mille_lost = 0;       // of target calls: the connection breaks
@@ -81,13 +106,27 @@ struct fault_plan {
   std::atomic<int> targets_made{0};  // each has its own faults
 };
 
-class memory_database {
+struct memory_change {
+  operation op;
+  std::optional<text_row> before, after;
+  decision_tag decided = {};  // of a refresh
+  std::uint16_t table = 0;
+};
+
+struct memory_key {
+  std::uint16_t child, column, parent;
+  enum { restricts, cascades, sets_null } on_delete;
+};
+
+struct memory_tables {
+  std::map<std::string, text_row> rows;     // of the first table
+  std::map<std::string, text_row> more[2];
+  std::map<std::string, text_row>& of(std::uint16_t table) { return table ? more[table - 1] : rows; }
+};
+
+class memory_database : public memory_tables {
  public:
-  struct logged {
-    operation op;
-    std::optional<text_row> before, after;
-    decision_tag decided = {};  // of a refresh
-  };
+  using logged = memory_change;
   struct transaction {
     log_position position;
     std::int64_t time_us;
@@ -101,7 +140,7 @@ class memory_database {
   const side which;
   const std::string id;
   std::timed_mutex lock;                       // rows and tables, for a whole transaction
-  std::map<std::string, text_row> rows;
+  std::vector<memory_key> foreign_keys;
   std::optional<control_row> control;
   std::vector<conflict_entry> conflicts;
   std::vector<held_entry> held;
@@ -116,6 +155,40 @@ class memory_database {
   mutable std::mutex log_mutex;
   std::vector<transaction> log;
   std::atomic<std::uint64_t> released{0};
+
+  failure refuses(bool parent) const {
+    return failure(failure_kind::row_refused, parent ? "others refer to it" : "there is no such parent", which == side::home ? "23503" : parent ? "1451" : "1452");
+  }
+  void check_parents(memory_tables& all, std::uint16_t table, const text_row& row) const {
+    for (const memory_key& k : foreign_keys)
+      if (k.child == table && row[k.column] && !all.of(k.parent).contains(*row[k.column])) throw refuses(false);
+  }
+  // With what foreign keys do to others.
+  void remove(memory_tables& all, std::uint16_t table, const std::string& key, std::vector<memory_change>& changes) const {
+    const text_row row = all.of(table).at(key);
+    std::vector<memory_change> others;
+    for (const memory_key& k : foreign_keys) {
+      if (k.parent != table) continue;
+      const std::map<std::string, text_row> children = all.of(k.child);
+      for (const auto& [id, child] : children) {
+        const auto now = all.of(k.child).find(id);
+        if (now == all.of(k.child).end() || now->second[k.column] != key) continue;
+        if (k.on_delete == memory_key::restricts) throw refuses(true);
+        if (k.on_delete == memory_key::cascades) {
+          remove(all, k.child, id, others);
+        } else {
+          const text_row before = now->second;
+          now->second[k.column].reset();
+          others.push_back({operation::update, before, now->second, {}, k.child});
+        }
+      }
+    }
+    all.of(table).erase(key);
+    const memory_change own{operation::remove, row, std::nullopt, {}, table};
+    if (which == side::home) changes.push_back(own);
+    changes.insert(changes.end(), others.begin(), others.end());
+    if (which == side::spoke) changes.push_back(own);
+  }
 
   // An application's transaction on one key: nullopt deletes.
   void write(const std::string& key, const std::optional<text_row>& row) { write_all({{key, row}}); }
@@ -182,7 +255,7 @@ class memory_source : public source {
           w.count_echo();
           continue;
         }
-        w.start_change(c.op, 0, 4, c.before.has_value(), c.after.has_value());
+        w.start_change(c.op, c.table, 4, c.before.has_value(), c.after.has_value());
         put(w, block_writer::before, c.before, c.op == operation::refresh);
         put(w, block_writer::after, c.after, false);
         if (c.op == operation::refresh) w.set_decision(c.decided);
@@ -225,7 +298,7 @@ class memory_target : public target {
     if (db_.control->epoch != expected.epoch) throw failure(failure_kind::fenced, "epoch");
     if (*db_.control != expected) throw failure(failure_kind::history_changed, "control row");
     work_ = {};
-    work_.rows = db_.rows;
+    work_.tables = db_;
     work_.control = next;
     maybe_break();
   }
@@ -234,57 +307,69 @@ class memory_target : public target {
     for (std::uint32_t i = 0; i < r.rows.size(); ++i) {
       const auto& row = r.rows[i];
       const std::string key(key_of(row.before ? row.before : row.after));
-      auto it = work_.rows.find(key);
+      auto& rows = work_.tables.of(r.table->id);
+      auto it = rows.find(key);
       if (r.op == operation::insert) {
-        if (it != work_.rows.end()) {
+        if (it != rows.end()) {
           if (mode == insert_mode::trusting) throw failure(failure_kind::row_refused, "duplicate key");
           unmatched.push_back(i);
           continue;
         }
-        store(operation::insert, row.before, row.after, r.columns);
+        store(*r.table, operation::insert, row.before, row.after, r.columns);
         continue;
       }
-      bool matches = it != work_.rows.end();
+      bool matches = it != rows.end();
       for (std::uint16_t c : r.guard) matches = matches && equal(it->second[c], row.before[c]);
-      if (matches) store(r.op, row.before, row.after, r.columns, r.deltas, row.added);
+      if (matches) store(*r.table, r.op, row.before, row.after, r.columns, r.deltas, row.added);
       else unmatched.push_back(i);
     }
   }
-  void truncate(std::span<const table_pair* const>) override { work_.rows.clear(); }
-  std::vector<owned_row> lock_rows(const table_pair&, std::span<const row_view> keys) override {
+  void truncate(std::span<const table_pair* const>) override { work_.tables.rows.clear(); }
+  std::vector<owned_row> lock_rows(const table_pair& t, std::span<const row_view> keys) override {
     maybe_break();
     std::vector<owned_row> out;
     for (row_view k : keys) {
-      auto it = work_.rows.find(std::string(key_of(k)));
-      out.push_back(it == work_.rows.end() ? owned_row{} : owned_row{true, it->second});
-    }
-    return out;
-  }
-  std::vector<owned_row> read_rows(const table_pair&, std::span<const row_view> keys) override {
-    std::unique_lock guard(db_.lock, std::defer_lock);  // what is committed can be read beside a transaction
-    if (!locked_ && faults_.sleeps && !guard.try_lock_for(std::chrono::seconds(1))) throw failure(failure_kind::deadlock, "a transaction is under way");
-    std::vector<owned_row> out;
-    for (row_view k : keys) {
-      const auto& rows = locked_ ? work_.rows : db_.rows;
+      auto& rows = work_.tables.of(t.id);
       auto it = rows.find(std::string(key_of(k)));
       out.push_back(it == rows.end() ? owned_row{} : owned_row{true, it->second});
     }
     return out;
   }
-  bool force(const table_pair&, operation op, row_view before, row_view after, std::span<const std::uint16_t> columns) override {
-    const bool found = work_.rows.contains(std::string(key_of(before ? before : after)));
+  std::vector<owned_row> lock_rows_with(const table_pair& t, std::span<const std::uint16_t> columns, std::span<const std::string> values) override {
+    maybe_break();
+    std::vector<owned_row> out;
+    for (const auto& [key, row] : work_.tables.of(t.id)) {
+      bool matches = true;
+      for (std::size_t i = 0; i < columns.size(); ++i) matches = matches && row[columns[i]] == values[i];
+      if (matches) out.push_back({true, row});
+    }
+    return out;
+  }
+  std::vector<owned_row> read_rows(const table_pair& t, std::span<const row_view> keys) override {
+    std::unique_lock guard(db_.lock, std::defer_lock);  // what is committed can be read beside a transaction
+    if (!locked_ && faults_.sleeps && !guard.try_lock_for(std::chrono::seconds(1))) throw failure(failure_kind::deadlock, "a transaction is under way");
+    std::vector<owned_row> out;
+    for (row_view k : keys) {
+      const auto& rows = locked_ ? work_.tables.of(t.id) : db_.of(t.id);
+      auto it = rows.find(std::string(key_of(k)));
+      out.push_back(it == rows.end() ? owned_row{} : owned_row{true, it->second});
+    }
+    return out;
+  }
+  bool force(const table_pair& t, operation op, row_view before, row_view after, std::span<const std::uint16_t> columns) override {
+    const bool found = work_.tables.of(t.id).contains(std::string(key_of(before ? before : after)));
     if (op == operation::insert && found) throw failure(failure_kind::row_refused, "duplicate key");
-    if (op == operation::insert || found) store(op, before, after, columns);
+    if (op == operation::insert || found) store(t, op, before, after, columns);
     return op == operation::insert || found;
   }
   void mark(const table_pair&, row_view key, const std::string&, std::optional<std::int64_t> time_us) override {
     db_.marks.emplace_back(key_of(key), time_us);  // there is no such column here
   }
   log_position catch_up_point() override { return db_.end(); }
-  void emit_refresh(const table_pair&, row_view key, const owned_row* row, const decision_tag& tag) override {
+  void emit_refresh(const table_pair& t, row_view key, const owned_row* row, const decision_tag& tag) override {
     text_row k(4);
     k[0] = std::string(key_of(key));
-    work_.changes.push_back({operation::refresh, k, row && row->found ? std::optional<text_row>(row->values) : std::nullopt, tag});
+    work_.changes.push_back({operation::refresh, k, row && row->found ? std::optional<text_row>(row->values) : std::nullopt, tag, t.id});
   }
   void log_conflict(const conflict_entry& e) override { work_.conflicts.push_back(e); }
   void hold(const held_entry& e) override { work_.held.push_back(e); }
@@ -305,7 +390,7 @@ class memory_target : public target {
     maybe_break();
     const bool doubt = dice(faults_.per_mille_doubt);
     if (!doubt || random_() % 2) {
-      db_.rows = std::move(work_.rows);
+      static_cast<memory_tables&>(db_) = std::move(work_.tables);
       std::move(work_.conflicts.begin(), work_.conflicts.end(), std::back_inserter(db_.conflicts));
       for (const std::uint64_t token : work_.released) std::erase_if(db_.held, [&](const held_entry& h) { return h.token == token; });
       std::move(work_.held.begin(), work_.held.end(), std::back_inserter(db_.held));
@@ -326,7 +411,7 @@ class memory_target : public target {
 
  private:
   struct work {
-    std::map<std::string, text_row> rows;
+    memory_tables tables;
     control_row control;
     std::vector<conflict_entry> conflicts;
     std::vector<held_entry> held;
@@ -336,24 +421,22 @@ class memory_target : public target {
   };
   static std::string_view key_of(row_view r) { return r[0].text(); }
   static bool equal(const std::optional<std::string>& s, const cell& c) { return c.is_null() ? !s : s && *s == c.text(); }
-  void store(operation op, row_view before, row_view after, std::span<const std::uint16_t> columns,
+  void store(const table_pair& t, operation op, row_view before, row_view after, std::span<const std::uint16_t> columns,
              std::span<const std::uint16_t> deltas = {}, row_view added = nullptr) {
     const std::string old_key(key_of(before ? before : after));
+    auto& rows = work_.tables.of(t.id);
     std::optional<text_row> old;
-    if (auto it = work_.rows.find(old_key); it != work_.rows.end()) old = it->second;
-    if (op == operation::remove) {
-      work_.rows.erase(old_key);
-      work_.changes.push_back({op, old, std::nullopt});
-      return;
-    }
+    if (auto it = rows.find(old_key); it != rows.end()) old = it->second;
+    if (op == operation::remove) return db_.remove(work_.tables, t.id, old_key, work_.changes);
     text_row now = old.value_or(text_row(4));
     for (std::uint16_t c : columns) now[c] = after[c].is_null() ? std::nullopt : std::optional<std::string>(after[c].text());
     for (std::uint16_t c : deltas) now[c] = std::to_string(std::stoll(*now[c]) + std::stoll(std::string(added[c].text())));
     if (now[1] && db_.refused_values.contains(*now[1])) throw failure(failure_kind::row_refused, "check constraint", "23514");
-    if (*now[0] != old_key && work_.rows.contains(*now[0])) throw failure(failure_kind::row_refused, "duplicate key", "23505");
-    work_.rows.erase(old_key);
-    work_.rows[*now[0]] = now;
-    work_.changes.push_back({op, old, now});
+    db_.check_parents(work_.tables, t.id, now);
+    if (*now[0] != old_key && rows.contains(*now[0])) throw failure(failure_kind::row_refused, "duplicate key", "23505");
+    rows.erase(old_key);
+    rows[*now[0]] = now;
+    work_.changes.push_back({op, old, now, {}, t.id});
   }
   bool dice(int per_mille) { return faults_.on && per_mille && static_cast<int>(random_() % 1000) < per_mille; }
   void maybe_break() {

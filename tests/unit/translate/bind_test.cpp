@@ -165,6 +165,55 @@ TEST_F(binding, warns_of_children_that_stay_while_their_parents_go) {
   EXPECT_THAT(codes(), IsEmpty()) << all();
 }
 
+TEST_F(binding, of_a_rule_for_missing_parents_takes_the_foreign_keys_of_both_sides_and_says_what_it_lacks) {
+  bool nullable = true, there = true;
+  const auto tables = [&] {
+    for (auto* on : {&home_, &spoke_}) {
+      const std::string schema = on == &home_ ? "public" : "shop";
+      table_schema child = table_maker(schema, "child").column("id", integer_type(32), false).column("tenant", integer_type(32), false).column("owner", integer_type(32), nullable).key({0});
+      if (on == &home_ || there) child.foreign_keys.push_back({"fk", {2, 1}, schema, "parent", "CASCADE", "RESTRICT", {"number", "tenant"}});
+      *on = {table_maker(schema, "parent").column("tenant", integer_type(32), false).column("number", integer_type(32), false).key({0, 1}), child};
+    }
+  };
+  tables();
+  rule("public.parent").conflict.rule = conflict_rule::latest;
+  table_rule& said = rule("public.child");
+  said.conflict.rule = conflict_rule::latest;
+  EXPECT_TRUE(bind().tables[1].references.empty()) << all();
+  said.conflict.missing_parent = parent_rule::set_null;
+  said.conflict.missing_parent_at.line = 77;
+  const mapping m = bind();
+  ASSERT_EQ(m.tables.size(), 2u) << all();
+  ASSERT_EQ(m.tables[1].references.size(), 1u) << all();
+  const reference& r = m.tables[1].references[0];
+  EXPECT_EQ(r.parent, 0);
+  EXPECT_THAT(r.columns, ElementsAre(1, 2));
+  EXPECT_THAT(r.nulled, ElementsAre(2));
+  EXPECT_TRUE(r.cascades[0] && r.cascades[1]);
+  EXPECT_THAT(m.tables[0].children, ElementsAre(std::pair<std::uint16_t, std::uint16_t>(1, 0)));
+  EXPECT_EQ(m.tables[1].generation, 1);
+  const auto refuses = [&](const char* why) {
+    bind();
+    EXPECT_EQ(only("missing_parent").where, "duet.yaml:77") << all();
+    EXPECT_NE(only("missing_parent").text.find(why), std::string::npos) << all();
+    EXPECT_FALSE(only("missing_parent").remedy.empty());
+  };
+  nullable = false;
+  tables();
+  refuses("no column of (owner, tenant) may be NULL on both sides");
+  said.conflict.missing_parent = parent_rule::resurrect;
+  there = false;
+  tables();
+  refuses("the spoke has no foreign key like home's fk");
+  there = true;
+  tables();
+  config_.tables[0].direction = flow::home_to_spoke;
+  refuses("is synced home_to_spoke");
+  config_.tables[0].direction = flow::both;
+  config_.tables[0].deletes[0].does = delete_action::ignore;
+  refuses("not all deletes of public.parent are carried over");
+}
+
 TEST_F(binding, takes_all_tables_that_exist_on_both_sides) {
   home_ = {table_maker("public", "a").column("id", integer_type(32)).key({0}), table_maker("public", "b").column("id", integer_type(32)).key({0}),
            table_maker("public", "only_here").column("id", integer_type(32)).key({0}), table_maker("other", "c").column("id", integer_type(32)).key({0}),
