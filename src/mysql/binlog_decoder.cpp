@@ -451,7 +451,8 @@ void binlog_decoder::on_table_map(std::string_view body) {
     table->is = known_table::role::mapped;
     table->strictly = strictly;
     table->decoder = std::make_unique<row_decoder>(decode_table_map(body), *pair, strictly);
-    if (strictly && table->decoder->fits()) {  // lengths are not compared with the catalog's, but one that changes is a change
+    // Lengths are not compared with the catalog's: a longer text is no matter, unless it is to be followed.
+    if (strictly && table->decoder->fits() && pair->on_schema_change == schema_rule::follow) {
       constexpr std::size_t id_and_flags = 8;
       std::string description(body.substr(std::min(body.size(), id_and_flags)));
       const auto [known, fresh] = described_as_.try_emplace(pair, description);
