@@ -50,13 +50,14 @@ struct transaction_begin : record {
   std::int64_t commit_time_us;  // the server's clock, since 1970 UTC; 0 if the log does not say
   std::uint64_t fingerprint;    // hash of what names it beside its position (xid or GTID, commit time); never 0
   log_position seen;            // the other log as far as this side had seen it at this transaction; filled by the pipeline
+  log_position seen_elsewhere;  // the same, of tables that do not catch up (pipeline/resumption.hpp)
   std::uint64_t copied_table;   // 1 + table_pair::id: no transaction of the log, but rows of that table's first copy, as inserts
 };
 
 struct transaction_end : record {
   log_position position;      // of the transaction; in a `progress` record 0
   log_position read_up_to;    // everything in the log before this has been read
-  log_position seen;          // as in begin; of a transaction of ours: with what it carried; filled by the pipeline
+  log_position seen, seen_elsewhere;  // as in begin; of a transaction of ours: with what it carried; filled by the pipeline
   std::uint32_t changes;      // records between begin and end
   std::uint32_t filtered;     // rows of mapped tables that do not flow this way
   std::uint32_t echoes;       // rows of ours, dropped

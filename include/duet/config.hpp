@@ -22,6 +22,7 @@ struct endpoint {
   std::string password;             // resolved; never printed
   tls_mode tls = tls_mode::prefer;
   std::string tls_ca;
+  bool flawed = false;              // a part of it was refused: it is not to be connected to
   config_mark at;
   std::string describe() const;     // user@host:port/database, without the password
 };
@@ -66,6 +67,10 @@ struct table_rule {
   merge_truth truth = merge_truth::home;
   std::string latest_by;            // truth latest: home's column name
   std::optional<std::uint64_t> held_limit;
+  schema_rule on_schema_change = schema_rule::pause;
+  // What was refused of it: what hangs on that is not looked at.
+  bool flawed = false;              // any part
+  bool spoke_flawed = false, columns_flawed = false, direction_flawed = false;  // the spoke's name; columns or exclude; direction
   config_mark at;
   config_mark columns_at, exclude_at, truth_at;
 };
@@ -76,6 +81,7 @@ struct tuning {
   std::size_t spill_bytes_max = 4ull << 30;   // per lane: blocks on disk while the reader must run ahead
   std::string spill_dir;                      // default: $TMPDIR or /tmp
   std::size_t batch_rows_max = 2000;          // rows per target transaction, unless one source transaction has more
+  std::size_t index_bytes_max = 64u << 20;    // per lane: un-acknowledged writes in memory; what is beyond is in a file of spill_dir
   int heartbeat_s = 10;
 };
 
@@ -86,6 +92,7 @@ struct config {
   std::string status_host = "127.0.0.1";
   std::uint16_t status_port = 0;              // 0: no status page
   conflict_rule default_conflict_rule = conflict_rule::none;  // conflicts.default
+  bool conflicts_flawed = false;              // a part of conflicts was refused, as with table_rule
   int conflict_log_retention_days = 90;       // conflicts.log_retention_days; 0: kept for ever
   std::vector<conflict_script> scripts;       // one for each place that names a file
   std::int64_t clock_offset_limit_ms = 1000;  // conflicts.clock_offset_limit
@@ -102,6 +109,7 @@ struct finding {
   std::string text;     // what is, and why it matters
   std::string remedy;   // the SQL, setting or edit that mends it
   std::string where;    // "duet.yaml:12", "home", "spoke", "public.customer"
+  std::string table;    // home's name, if it is about how the sides of one table fit
 };
 using findings = std::vector<finding>;
 bool refused(const findings&);

@@ -50,6 +50,7 @@ class failure : public std::runtime_error {
   failure_kind kind;
   std::string server_code;  // SQLSTATE, or MySQL's error number as text; empty if ours
   std::string remedy;       // the SQL or command that mends it, if known better than advice(kind)
+  std::string table;        // schema_changed: home's name of the table, if it is known
   bool in_doubt = false;    // COMMIT was sent and its answer did not come
 };
 

@@ -25,8 +25,8 @@ struct side_factory {
 
 class hub {
  public:
-  // The config and the mapping outlive the hub.
-  hub(const config&, const mapping&, side_factory home, side_factory spoke);
+  // The config and the mapping outlive the hub, which changes the mapping between two starts of the lanes when tables change.
+  hub(const config&, mapping&, side_factory home, side_factory spoke);
   ~hub();
 
   // Runs until stop is requested (then drains what has been read, at most 8 s, and returns) or until an operator must act

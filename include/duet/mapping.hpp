@@ -1,9 +1,11 @@
 // Which table of home is which table of the spoke, column by column: the configuration bound to both catalogs.
-// Built once at start by translate::bind; constant and shared by all threads while a link runs.
+// Built by translate::bind; constant and shared by all threads while the lanes run.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "duet/policy.hpp"
@@ -22,6 +24,13 @@ enum class delete_action : std::uint8_t {
 };
 std::string_view name(delete_action);
 
+// What follows when a synced table is altered on one side while the link runs. Once both sides fit again the table goes on by itself.
+enum class schema_rule : std::uint8_t {
+  pause,               // the table waits until both sides fit
+  follow,              // the other side is altered, too, where the type contract allows it; else it waits
+  ignore_new_columns,  // a new column is left alone; anything else: it waits
+};
+std::string_view name(schema_rule);
 // What becomes of the rows that are there when the link begins.
 enum class initial_rows : std::uint8_t {
   none,             // they are equal already
@@ -53,6 +62,7 @@ struct column_pair {
   bool key = false;        // part of the primary key
   bool guarded = true;     // may stand in a WHERE: exact on both sides (not real, not json, no declared loss)
   std::string loss;        // a declared loss of this pair in words, or empty
+  std::vector<std::string> former[2];  // by side: what an older part of its log may call the column
 
   const column& on(side s) const { return s == side::home ? home : spoke; }
 };
@@ -77,6 +87,9 @@ struct table_pair {
   merge_truth truth = merge_truth::home;  // merge
   std::uint16_t truth_by = 0;             // truth latest: index into `columns`
   std::uint64_t held_limit = 0;      // with more keys in one side's duet.held the table stops; 0: no limit
+  int line = 0;                      // of its rule in the configuration
+  schema_rule on_schema_change = schema_rule::pause;
+  bool catches_up = false;           // it was paused: of the logs that are read again, its changes are new and those of other tables are not
 
   const table_schema& on(side s) const { return s == side::home ? home : spoke; }
   bool owned_by(side s, std::uint16_t column) const {  // conflict.own
@@ -85,14 +98,33 @@ struct table_pair {
   const delete_rule_of_side& deletes_of(side s) const { return deletes[static_cast<int>(s)]; }
   // Do rows that this side deletes stay on the other one?
   bool keeps_deleted(side s) const { return deletes_of(s).does != delete_action::propagate; }
+  // Which of `columns` an older part of this side's log calls so; -1: none.
+  int once_called(side s, std::string_view name) const {
+    const auto index = [&](const auto& is_it) {
+      const auto at = std::find_if(columns.begin(), columns.end(), is_it);
+      return at == columns.end() ? -1 : static_cast<int>(at - columns.begin());
+    };
+    const int now = index([&](const column_pair& c) { return c.on(s).name == name; });
+    if (now >= 0) return now;
+    return index([&](const column_pair& c) {
+      const auto& former = c.former[static_cast<int>(s)];
+      return std::find(former.begin(), former.end(), name) != former.end();
+    });
+  }
   bool merges() const { return initial == initial_rows::merge; }
   // Are this side's rows copied to the other one first?
   bool copies_from(side s) const { return merges() || initial == (s == side::home ? initial_rows::copy_from_home : initial_rows::copy_from_spoke); }
   bool flows_from(side s) const { return direction == flow::both || (direction == flow::home_to_spoke) == (s == side::home); }
 };
 
+// A table that is not carried over until both sides fit again: its changes wait in the logs.
+struct waiting_table {
+  std::string home_schema, home_name, spoke_schema, spoke_name;
+};
+
 struct mapping {
   std::vector<table_pair> tables;
+  std::vector<waiting_table> waiting;     // not among the tables; their transactions are delivered, without their rows
   std::int64_t commit_time_grain_us = 1;  // the coarser one of both logs: 1, or a second where MariaDB is the spoke
 };
 

@@ -49,6 +49,18 @@ struct logged_conflict : conflict_entry {
 struct held_change : held_entry {
   std::int64_t held_at_us = 0;
 };
+// What following a change of a table needs to know besides the schema.
+struct column_detail {
+  std::string name;
+  int number = 0;            // stays with the column whatever it is called (PostgreSQL's attnum); 0: the engine has none
+  bool has_default = false;  // or another value that the server makes up
+  bool is_constant = false;
+  std::string constant;      // the default then; a text without its quotes
+  std::string rest;          // MySQL: of its definition, what stands behind the type
+};
+
+// A row of duet.table_state, at home: what a link remembers of a table between two starts, as JSON (pipeline/schema_notes).
+struct table_note { std::string table, text; };  // home's name; empty: about the link
 struct table_key { std::string table, key; };  // home's name, and a JSON object of the key columns
 struct aged_conflict : table_key {
   std::uint64_t id = 0;
@@ -78,6 +90,8 @@ class site {
   // The statements that make what is missing for this mapping, in order; each can be run again. `for_dba` adds the GRANTs.
   virtual std::vector<std::string> setup_statements(const mapping&, bool for_dba) = 0;
   virtual void create_table(const std::string& /*sql*/) {}     // one statement of translate/table_writer
+  virtual std::vector<column_detail> load_column_details(const table_schema&) { return {}; }
+  virtual void alter_table(const std::string& /*sql*/) {}      // one statement; waits for locks some seconds at most
   virtual void setup(const mapping&) = 0;     // runs them; idempotent; control rows are put in by init_control
   virtual log_position start_position() = 0;  // PostgreSQL: the slot's confirmed position; MySQL: the binlog's end now
   virtual bool init_control(const control_row&) = 0;           // inserts if absent; false: it was there
@@ -88,6 +102,10 @@ class site {
   // Makes us the only hub of this link at this side: raises the epoch under the row's lock to at least `at_least`.
   // `force`: ends sessions of another hub first. Throws already_running otherwise. Returns the row with the new epoch.
   virtual control_row take_over(std::uint64_t at_least, bool force) = 0;
+  // Sets our own row back to an earlier place (position, floor, fingerprint), under the epoch that take_over() gave.
+  virtual control_row set_back(const control_row& to) { return to; }
+  virtual std::vector<table_note> load_table_notes() { return {}; }  // home only
+  virtual void store_table_note(const table_note&) {}                // adds or replaces; an empty text removes
   // Throws log_lost or history_changed unless the log still holds `start` and reaches at least to `known`.
   virtual void check_log(log_position start, log_position known) = 0;
   virtual site_status status() = 0;

@@ -55,6 +55,7 @@ struct lane_status {
   std::int64_t lag_ms = 0;           // age of the oldest transaction read and not applied; 0: nothing waits
   std::uint64_t ring_bytes = 0, spill_bytes = 0;
   std::uint64_t index_entries = 0;   // un-acknowledged local writes of the side this lane reads
+  std::uint64_t index_bytes = 0, index_spill_bytes = 0;  // what they take in memory, and in a file
   std::string state;                 // "streaming", "connecting", "catching up", "stopped: ..."
 };
 
@@ -83,6 +84,15 @@ struct echo_difference {
   std::uint64_t rows = 0;
 };
 
+// A table that waits for both sides to fit again, or catches up with what has waited.
+struct paused_table {
+  std::string table;                 // home's name
+  std::string reason;                // empty: it catches up
+  std::string remedy;                // the statement that mends it
+  std::int64_t since_us = 0;
+  bool catches_up() const { return reason.empty(); }
+};
+
 struct hub_status {
   std::string link;
   bool healthy = false;              // both lanes stream
@@ -93,6 +103,7 @@ struct hub_status {
   lane_status home_to_spoke, spoke_to_home;
   std::uint64_t held_rows = 0;       // rows waiting in duet.held of both sides, as far as this hub knows
   std::vector<std::string> stopped_tables;  // home's names: all of their changes wait in duet.held
+  std::vector<paused_table> paused_tables;
   std::optional<clock_comparison> clocks;   // none: not measured yet
   std::uint64_t echoes_compared[2] = {};    // by the side written to: rows of ours that were compared as they came back
   std::vector<echo_difference> echo_differences;

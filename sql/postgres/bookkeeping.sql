@@ -48,6 +48,15 @@ CREATE TABLE IF NOT EXISTS duet.first_copy (
   PRIMARY KEY (link, table_name)
 );
 
+-- What the link remembers of each table's columns on both sides, and of tables that are paused until both sides fit again.
+CREATE TABLE IF NOT EXISTS duet.table_state (
+  link        text NOT NULL,
+  table_name  text NOT NULL,              -- home's name; empty: of the link, while a table catches up
+  state       text NOT NULL,              -- JSON
+  changed_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (link, table_name)
+);
+
 -- Changes that this database refused, and the later changes of the same keys that wait behind them.
 CREATE TABLE IF NOT EXISTS duet.held (
   id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

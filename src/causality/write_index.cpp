@@ -9,11 +9,11 @@ namespace {
 constexpr std::size_t slots_min = 1024, slots_kept_max = 16384;  // a cleared map keeps its slots up to 256 KiB
 }
 
-token_map::token_map() : slots_(slots_min) {}
+token_map::token_map(std::pmr::memory_resource* m) : slots_(slots_min, m) {}
 
 void token_map::clear() {
   if (slots_.size() > slots_kept_max) {
-    slots_ = std::vector<slot>(slots_min);
+    slots_ = std::pmr::vector<slot>(slots_min, slots_.get_allocator());
   } else if (size_ > 0) {
     std::fill(slots_.begin(), slots_.end(), slot{});
   }
@@ -57,12 +57,40 @@ void token_map::erase(std::uint64_t token) {
 }
 
 void token_map::grow() {
-  std::vector<slot> old(slots_.size() * 2);
+  std::pmr::vector<slot> old(slots_.size() * 2, slots_.get_allocator());
   old.swap(slots_);
   size_ = 0;
   for (const slot& s : old)
     if (s.token) set(s.token, s.number);
 }
+
+write_index::queue::~queue() {
+  for (stored* b : blocks_) free_block(b);
+}
+
+void write_index::queue::push(const stored& s) {
+  const std::uint64_t place = last_ % block_entries;
+  if (place == 0) {
+    if (!blocks_.empty()) memory_.set_aside(blocks_.back(), block_entries * sizeof(stored));
+    blocks_.push_back(nullptr);
+    try {
+      blocks_.back() = static_cast<stored*>(memory_.allocate(block_entries * sizeof(stored), alignof(stored)));
+    } catch (...) {
+      blocks_.pop_back();
+      throw;
+    }
+  }
+  new (&blocks_.back()[place]) stored(s);
+  ++last_;
+}
+
+void write_index::queue::pop() {
+  if (++gone_ % block_entries != 0) return;
+  free_block(blocks_.front());
+  blocks_.pop_front();
+}
+
+void write_index::queue::free_block(stored* b) { memory_.deallocate(b, block_entries * sizeof(stored), alignof(stored)); }
 
 void write_index::add(std::span<const entry> entries, log_position read_up_to) {
   {
@@ -75,8 +103,8 @@ void write_index::add(std::span<const entry> entries, log_position read_up_to) {
           if (it->second.empty()) pending_.erase(it);
         }
       }
-      in_order_.push_back({e, last_write_.find(e.token)});
-      last_write_.set(e.token, pruned_ + in_order_.size());
+      in_order_.push({e, last_write_.find(e.token)});
+      last_write_.set(e.token, in_order_.last());
     }
     read_up_to_ = std::max(read_up_to_, read_up_to);
     if (read_up_to_ < wanted_) return;
@@ -93,7 +121,7 @@ bool write_index::any(std::uint64_t token, log_position seen, Each each) const {
         for (side s : {side::home, side::spoke})
           if (const auto& won = tag->by(s); won.fields && each(entry{.token = token, .fields = won.fields, .time_us = won.time_us, .wrote = s}))
             return true;
-  for (const stored* s = find(last_write_.find(token)); s && s->write.position > seen; s = find(s->earlier))
+  for (const stored* s = in_order_.find(last_write_.find(token)); s && s->write.position > seen; s = in_order_.find(s->earlier))
     if (each(s->write)) return true;
   return false;
 }
@@ -134,11 +162,10 @@ void write_index::remove_pending(std::uint64_t token) {
 
 void write_index::prune(log_position acknowledged) {
   std::lock_guard lock(mutex_);
-  while (!in_order_.empty() && in_order_.front().write.position <= acknowledged) {
+  while (in_order_.size() && in_order_.front().write.position <= acknowledged) {
     const std::uint64_t token = in_order_.front().write.token;
-    ++pruned_;
-    if (last_write_.find(token) == pruned_) last_write_.erase(token);
-    in_order_.pop_front();
+    in_order_.pop();
+    if (last_write_.find(token) == in_order_.gone()) last_write_.erase(token);
   }
 }
 
@@ -165,9 +192,13 @@ std::size_t write_index::size() const {
   std::lock_guard lock(mutex_);
   return in_order_.size();
 }
-std::size_t write_index::bytes() const {
+std::size_t write_index::memory_bytes() const {
   std::lock_guard lock(mutex_);
-  return last_write_.bytes() + in_order_.size() * sizeof(stored);
+  return memory_.memory_bytes();
+}
+std::size_t write_index::file_bytes() const {
+  std::lock_guard lock(mutex_);
+  return memory_.file_bytes();
 }
 
 }  // namespace duet::causality

@@ -11,6 +11,8 @@ int check(const options& o, const engines& e, console& c) {
     p.bind();
     p.check();
     p.check_set_up();
+  } else {
+    p.look_further();
   }
   const int code = p.exit_code();
   const auto groups = p.groups();

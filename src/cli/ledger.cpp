@@ -123,7 +123,10 @@ std::string side_by_side(const std::vector<image>& images) {
 }
 
 std::optional<int> open_both(preflight& p, bool bound, const options& o, console& c, std::string_view verb) {
-  if (p.load() && p.connect() && bound) p.bind();
+  if (p.load() && p.connect() && bound) {
+    p.bind();
+    p.excuse_paused_tables();
+  }
   int code = p.exit_code();
   if (code == exit_fine) {
     if (p.home->load_control() && p.spoke->load_control()) return std::nullopt;

@@ -3,12 +3,15 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "config/config_reader.hpp"
 #include "conflict/script.hpp"
 #include "duet/failure.hpp"
 #include "pipeline/clocks.hpp"
+#include "pipeline/images.hpp"
+#include "pipeline/schema_fit.hpp"
 #include "translate/translate.hpp"
 
 namespace duet::cli {
@@ -28,22 +31,6 @@ bool is_connection(failure_kind k) { return k == failure_kind::cannot_connect ||
 failure connect_failure(failure f) {
   f.kind = failure_kind::cannot_connect;
   return f;
-}
-
-std::vector<std::string> table_patterns(const config& cfg, side which) {
-  std::vector<std::string> patterns;
-  for (const auto& rule : cfg.tables) {
-    if (which == side::home) {
-      patterns.push_back(rule.home);
-      continue;
-    }
-    std::string name = rule.spoke.empty() ? rule.home.substr(rule.home.find('.') + 1) : rule.spoke;  // npos + 1 = 0
-    if (rule.spoke.empty() || name.find('.') == std::string::npos) name = cfg.spoke.database + "." + name;
-    patterns.push_back(std::move(name));
-  }
-  std::sort(patterns.begin(), patterns.end());
-  patterns.erase(std::unique(patterns.begin(), patterns.end()), patterns.end());
-  return patterns;
 }
 
 preflight::preflight(std::string config_file, const engines& e) : config_file_(std::move(config_file)), engines_(e) {}
@@ -103,10 +90,19 @@ bool preflight::connect() {
   return home_ok && spoke_ok;
 }
 
+void preflight::look_further() {
+  want_home = !cfg.home.flawed && !cfg.home.host.empty();
+  want_spoke = !cfg.spoke.flawed && !cfg.spoke.host.empty();
+  connect();
+  bind();
+  check();
+  if (!cfg.link.empty()) check_set_up();
+}
+
 void preflight::bind() {
   if (!home || !spoke) return;
-  const bool home_ok = step(at_home_, "home", [&] { home_tables = home->load_tables(table_patterns(cfg, side::home)); });
-  const bool spoke_ok = step(at_spoke_, "spoke", [&] { spoke_tables = spoke->load_tables(table_patterns(cfg, side::spoke)); });
+  const bool home_ok = step(at_home_, "home", [&] { home_tables = home->load_tables(translate::table_patterns(cfg, side::home)); });
+  const bool spoke_ok = step(at_spoke_, "spoke", [&] { spoke_tables = spoke->load_tables(translate::table_patterns(cfg, side::spoke)); });
   if (!home_ok || !spoke_ok) return;
   step(in_tables_, "tables", [&] { tables = translate::bind(cfg, home_tables, spoke_tables, in_tables_); });
   if (spoke_identity.product == "MariaDB") take_whole_seconds();
@@ -126,13 +122,31 @@ void preflight::take_whole_seconds() {
 
 void preflight::check() {
   if (home && step(at_home_, "home", [&] { home->check_server(at_home_); }))
-    step(in_tables_, "home", [&] { home->check_tables(tables, in_tables_); });
+    check_tables(*home, "home");
   if (spoke && step(at_spoke_, "spoke", [&] { spoke->check_server(at_spoke_); }))
-    step(in_tables_, "spoke", [&] { spoke->check_tables(tables, in_tables_); });
+    check_tables(*spoke, "spoke");
   if (home && spoke) step(at_spoke_, "spoke", [&] { compare_clocks(); });
+  if (config_refused_) return;
   const int days = cfg.conflict_log_retention_days;
   in_config_.push_back({finding::level::ok, "log_retention",
                         days ? fmt::format("rows of duet.conflict_log are removed after {} days", days) : "rows of duet.conflict_log are never removed", "", "config"});
+}
+
+// A site says which table it means; here the line of its rule is added.
+void preflight::check_tables(site& at, const char* where) {
+  const std::size_t before = in_tables_.size();
+  step(in_tables_, where, [&] { at.check_tables(tables, in_tables_); });
+  std::map<std::string, int> lines;
+  for (const table_pair& t : tables.tables) {
+    const table_schema& here = t.on(&at == home.get() ? side::home : side::spoke);
+    lines[here.schema + "." + here.name] = t.line;
+  }
+  for (auto f = in_tables_.begin() + static_cast<std::ptrdiff_t>(before); f != in_tables_.end(); ++f) {
+    const auto line = lines.find(f->where);
+    if (line == lines.end()) continue;
+    f->text = f->where + ": " + f->text;
+    f->where = fmt::format("{}:{}", config_file_, line->second);
+  }
 }
 
 void preflight::compare_clocks() {
@@ -148,7 +162,33 @@ void preflight::compare_clocks() {
                        "set both servers' clocks by NTP, or go by a column: latest_by", "spoke"});
 }
 
+// A table of a running link that no longer fits waits; the link does not.
+void preflight::excuse_paused_tables() {
+  if (!home || !spoke || home_tables.empty()) return;
+  step(at_home_, "home", [&] {
+    for (const table_note& note : home->load_table_notes()) {
+      const table_rule* rule = note.table.empty() ? nullptr : translate::rule_of(cfg, note.table);
+      if (!rule) continue;
+      const pipeline::known_table known = pipeline::decode_known_table(note.text);
+      const auto find = [](const auto& all, const auto& is_it) {
+        const auto at = std::find_if(all.begin(), all.end(), is_it);
+        return at == all.end() ? nullptr : &*at;
+      };
+      const auto fit = pipeline::judge(
+          known, find(home_tables, [&](const table_schema& t) { return t.schema + "." + t.name == note.table; }),
+          find(spoke_tables, [&](const table_schema& t) { return t.schema == known.spoke_schema && t.name == known.spoke_name; }),
+          find(tables.tables, [&](const table_pair& t) { return pipeline::table_name(t) == note.table; }), *rule, note.table, in_tables_);
+      if (fit.fits() && !known.paused) continue;
+      for (finding& f : in_tables_)
+        if (f.table == note.table && f.is == finding::level::refuse && (known.paused || !pipeline::same_columns(known, fit.now))) f.is = finding::level::warn;
+      const std::string reason = known.paused && (fit.fits() || known.paused->for_good) ? known.paused->reason : fit.reason;
+      in_tables_.push_back({finding::level::warn, "table_paused", note.table + " is paused, or will be at the next start: " + reason, fit.remedy, "tables", note.table});
+    }
+  });
+}
+
 void preflight::check_set_up() {
+  excuse_paused_tables();
   if (home) step(at_home_, "home", [&] { home->check_set_up(at_home_); });
   if (spoke) step(at_spoke_, "spoke", [&] { spoke->check_set_up(at_spoke_); });
 }

@@ -19,12 +19,15 @@ class preflight {
  public:
   preflight(std::string config_file, const engines&);
 
-  bool load();           // the configuration; false: it is refused, nothing else makes sense
+  bool load();           // the configuration; false: it is refused
   bool connect();        // both sites, also if the first one fails; false: one is not reached
+  // After load() was false: looks at what can be looked at all the same, so that all there is to mend is in one list.
+  void look_further();
   bool want_home = true, want_spoke = true;  // connect() leaves the other one out
   void bind();           // catalogs and mapping; needs both
   void check();          // server and tables, of each site that is reached
-  void check_set_up();   // what setup makes
+  void excuse_paused_tables();  // of a link that is set up: tables that no longer fit are no refusal
+  void check_set_up();   // what setup makes, and this
 
   // Of all findings so far: 2 the configuration is refused, 3 a database can't be reached, 1 something else is refused, 0.
   int exit_code() const;
@@ -45,6 +48,7 @@ class preflight {
   bool connect(const endpoint&, const char* where, findings&, const std::function<std::unique_ptr<site>()>&,
                std::unique_ptr<site>&, site_identity&);
 
+  void check_tables(site&, const char* where);
   void take_whole_seconds();  // MariaDB's commit times
   void compare_clocks();
 
@@ -56,8 +60,5 @@ class preflight {
 
 // A failure to connect, whatever its reason (a refused login, too): the database can't be reached.
 failure connect_failure(failure);
-
-// The names that site::load_tables is asked for, per side.
-std::vector<std::string> table_patterns(const config&, side);
 
 }  // namespace duet::cli

@@ -177,7 +177,9 @@ bool examine(const options& o, const engines& e, std::stop_token stop, status_so
     if (!sleep_for(stop, wait)) return false;
     pause = std::min<std::chrono::milliseconds>(pause * 2, reconnect_pause_max);
     p = std::make_unique<preflight>(o.config_file, e);
-    if (!p->load()) return true;
+    if (p->load()) continue;
+    p->look_further();
+    return true;
   }
 }
 
@@ -188,6 +190,7 @@ int run(const options& o, const engines& e, console& c) {
   signal_watch signals;
   auto p = std::make_unique<preflight>(o.config_file, e);
   if (!p->load()) {
+    p->look_further();
     log_findings(*p, true);
     return not_started(o, c, *p, p->exit_code());
   }

@@ -74,7 +74,9 @@ int setup(const options& o, const engines& e, console& c) {
   if (!o.json)
     for (const std::string& table : made) c.out << "made at " << observe::printable(table) << std::endl;
   preflight p(o.config_file, e);
-  if (p.load() && p.connect()) {
+  if (!p.load()) {
+    p.look_further();
+  } else if (p.connect()) {
     p.bind();
     p.check();
     if (o.print && p.exit_code() != exit_unreachable) return print_statements(o, p, c);

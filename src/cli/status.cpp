@@ -114,7 +114,7 @@ report report_hub(preflight& p, const engines& e, const hub_status& now, const h
   r.text = observe::status_text(now, before, seconds);
   r.document = {{"source", "hub"}, {"state", now.healthy ? "streaming" : "not_streaming"}, {"hub", observe::to_json(now)}};
   const bool clocks_fine = !now.clocks || !now.clocks->beyond_limit();
-  r.exit_code = now.healthy && now.held_rows == 0 && clocks_fine ? exit_fine : exit_findings;
+  r.exit_code = now.healthy && now.held_rows == 0 && now.paused_tables.empty() && clocks_fine ? exit_fine : exit_findings;
   if (with_held && now.held_rows != 0) add_databases(r, p, load_databases(p, e));  // which tables, and why
   return r;
 }

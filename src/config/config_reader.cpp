@@ -78,10 +78,10 @@ class reader {
     collect_empty_values(root);
     if (!check_map(root, "the file", {"link", "home", "spoke", "status", "conflicts", "tables", "tuning"})) return out_;
     read_link(root);
-    read_endpoint(root, "home", out_.home);
-    read_endpoint(root, "spoke", out_.spoke);
+    out_.home.flawed = refuses([&] { read_endpoint(root, "home", out_.home); });
+    out_.spoke.flawed = refuses([&] { read_endpoint(root, "spoke", out_.spoke); });
     read_status(root["status"]);
-    read_conflicts(root["conflicts"]);
+    out_.conflicts_flawed = refuses([&] { read_conflicts(root["conflicts"]); });
     read_tables(root);
     read_tuning(root["tuning"]);
     return out_;
@@ -112,6 +112,14 @@ class reader {
   }
   void refuse(std::string code, int line, std::string text, std::string remedy) {
     add(finding::level::refuse, std::move(code), line, std::move(text), std::move(remedy));
+  }
+
+  // Does what is done add a refusal?
+  template <class F>
+  bool refuses(F f) {
+    const std::size_t before = found_.size();
+    f();
+    return std::any_of(found_.begin() + static_cast<std::ptrdiff_t>(before), found_.end(), [](const finding& x) { return x.is == finding::level::refuse; });
   }
 
   // The node is a map; its unknown and repeated keys are findings.
@@ -468,7 +476,8 @@ class reader {
     std::map<std::string, int> homes, spokes;
     for (const auto& entry : n) {
       table_rule rule;
-      if (!read_table(entry, example, rule)) continue;
+      rule.flawed = refuses([&] { read_table(entry, example, rule); });
+      if (rule.home.empty()) continue;
       const auto once = [&](std::map<std::string, int>& seen, const std::string& table, const char* where) {
         const auto [at, fresh] = seen.emplace(table, rule.at.line);
         if (!fresh) {
@@ -496,29 +505,24 @@ class reader {
     return table == "*" || table.find('*') == std::string::npos;
   }
 
-  bool read_table(const YAML::Node& n, const std::string& example, table_rule& rule) {
+  // `rule` is what could be understood; without a name at home it is nothing.
+  void read_table(const YAML::Node& n, const std::string& example, table_rule& rule) {
     rule.at.line = line_of(n);
-    if (!check_map(n, "a table", {"home", "spoke", "columns", "exclude", "direction", "conflict", "deletes", "held_limit", "initial", "truth"})) return false;
-    bool ok = true;
+    if (!check_map(n, "a table", {"home", "spoke", "columns", "exclude", "direction", "conflict", "deletes", "held_limit", "initial", "truth", "on_schema_change"})) return;
     if (const YAML::Node home = n["home"]) {
       const auto text = text_of(home, "home", example);
-      if (text && table_name_ok(*text, true)) {
-        rule.home = *text;
-      } else {
-        ok = false;
-        if (text) refuse("bad_table_name", line_of(home), "home must be schema.table or schema.*", "write " + example);
-      }
+      if (text && table_name_ok(*text, true)) rule.home = *text;
+      else if (text) refuse("bad_table_name", line_of(home), "home must be schema.table or schema.*", "write " + example);
     } else {
       refuse("missing_key", rule.at.line, "a table without `home`", "write " + example);
-      ok = false;
     }
     const bool wildcard = rule.home.ends_with(".*");
     if (const YAML::Node spoke = n["spoke"]) {
       const auto text = text_of(spoke, "spoke", "`spoke: customer`");
-      if (text && table_name_ok(*text, false) && (!ok || wildcard == text->ends_with(".*"))) {
+      if (text && table_name_ok(*text, false) && (rule.home.empty() || wildcard == text->ends_with(".*"))) {
         rule.spoke = *text;
       } else {
-        ok = false;
+        rule.spoke_flawed = true;
         if (text) {
           refuse("bad_table_name", line_of(spoke),
                  wildcard ? "with " + rule.home + ", spoke must be database.*" : "spoke must be table or database.table",
@@ -528,60 +532,55 @@ class reader {
     }
     if (rule.home.starts_with("duet.") || rule.spoke.starts_with("duet.")) {
       refuse("bad_table_name", rule.at.line, "`duet` holds the bookkeeping of Duet itself", "leave this table out");
-      ok = false;
+      rule.home.clear();
     }
-    if (const YAML::Node columns = n["columns"]) ok &= read_columns(columns, wildcard, rule);
-    if (const YAML::Node exclude = n["exclude"]) ok &= read_exclude(exclude, wildcard, rule);
-    if (const YAML::Node direction = n["direction"]) {
-      const auto text = text_of(direction, "direction", "`direction: both`");
-      const auto found = [&] {
-        for (flow f : {flow::both, flow::home_to_spoke, flow::spoke_to_home})
-          if (text && *text == name(f)) return std::optional(f);
-        return std::optional<flow>();
-      }();
-      if (found) {
-        rule.direction = *found;
-      } else {
-        ok = false;
-        if (text) refuse("bad_direction", line_of(direction), "there is no direction of that name", "one of both, home_to_spoke, spoke_to_home");
-      }
-    }
-    if (const YAML::Node conflict = n["conflict"]) ok &= read_conflict(conflict, wildcard, rule);
-    if (const YAML::Node deletes = n["deletes"]) ok &= read_deletes(deletes, rule);
-    if (const YAML::Node initial = n["initial"]) ok &= read_initial(initial, rule);
-    ok &= read_truth(n["truth"], rule);
+    rule.columns_flawed = refuses([&] {
+      if (const YAML::Node columns = n["columns"]) read_columns(columns, wildcard, rule);
+      if (const YAML::Node exclude = n["exclude"]) read_exclude(exclude, wildcard, rule);
+    });
+    if (const YAML::Node direction = n["direction"])
+      rule.direction_flawed = !read_word(direction, "direction", "`direction: both`", "bad_direction", {flow::both, flow::home_to_spoke, flow::spoke_to_home}, rule.direction);
+    if (const YAML::Node conflict = n["conflict"]) read_conflict(conflict, wildcard, rule);
+    if (const YAML::Node deletes = n["deletes"]) read_deletes(deletes, rule);
+    if (refuses([&] { read_initial(n["initial"], rule); }) || refuses([&] { read_truth(n["truth"], rule); })) rule.initial = initial_rows::none;
     if (n["held_limit"]) read_number(n, "held_limit", "", decode_count, "bad_number", "10000", 0, held_limit_max, rule.held_limit.emplace());
-    return ok;
+    if (n["on_schema_change"]) read_schema_rule(n["on_schema_change"], rule);
   }
 
-  bool read_initial(const YAML::Node& n, table_rule& table) {
+  void read_schema_rule(const YAML::Node& n, table_rule& table) {
+    const auto text = text_of(n, "on_schema_change", "`on_schema_change: pause`");
+    for (const schema_rule r : {schema_rule::pause, schema_rule::follow, schema_rule::ignore_new_columns}) {
+      if (!text || *text != name(r)) continue;
+      table.on_schema_change = r;
+      return;
+    }
+    if (text) refuse("bad_schema_rule", line_of(n), "on_schema_change: there is no such rule", "one of pause, follow, ignore_new_columns");
+  }
+
+  void read_initial(const YAML::Node& n, table_rule& table) {
     using enum initial_rows;
-    if (!read_word(n, "initial", "`initial: copy_from_home`", "bad_initial", {none, copy_from_home, copy_from_spoke, merge}, table.initial)) return false;
+    if (!n || !read_word(n, "initial", "`initial: copy_from_home`", "bad_initial", {none, copy_from_home, copy_from_spoke, merge}, table.initial)) return;
     const bool fits = table.initial == none || table.direction == flow::both || table.initial == (table.direction == flow::home_to_spoke ? copy_from_home : copy_from_spoke);
-    if (fits) return true;
+    if (fits) return;
     refuse("initial_against_direction", line_of(n), "initial: " + std::string(name(table.initial)) + ", but " + table.home + " is synced " + std::string(name(table.direction)),
            "copy from the side that the table is synced from, or write `direction: both`");
-    return false;
   }
 
   // Of a merge: home | spoke | latest_by COLUMN (or { latest_by: COLUMN }) | union | manual
-  bool read_truth(const YAML::Node& n, table_rule& table) {
+  void read_truth(const YAML::Node& n, table_rule& table) {
     using enum merge_truth;
     table.truth_at.line = n ? line_of(n) : table.at.line;
     if (table.initial != initial_rows::merge) {
       if (n) refuse("truth_without_merge", line_of(n), "truth says whose values stand when two filled tables are merged, and " + table.home + " has no `initial: merge`",
                     "write `initial: merge`, or take truth out");
-      return !n;
+      return;
     }
     const char* words = "one of home, spoke, latest_by COLUMN, union, manual";
-    if (!n) {
-      refuse("truth_missing", table.at.line, "initial: merge, and nobody says whose values stand where both sides have a row and differ", std::string("write `truth: ...`: ") + words);
-      return false;
-    }
+    if (!n) return refuse("truth_missing", table.at.line, "initial: merge, and nobody says whose values stand where both sides have a row and differ", std::string("write `truth: ...`: ") + words);
     const std::string by = std::string(name(latest)) + ' ';
     if (n.IsMap()) {
       table.truth = latest;
-      if (!check_map(n, "truth", {name(latest)})) return false;
+      if (!check_map(n, "truth", {name(latest)})) return;
       const auto column = n[std::string(name(latest))] ? text_of(n[std::string(name(latest))], "truth.latest_by", "`truth: { latest_by: updated_at }`") : std::nullopt;
       table.latest_by = column.value_or("");
     } else if (n.IsScalar() && n.Scalar().starts_with(by)) {
@@ -590,16 +589,13 @@ class reader {
     } else if (n.IsScalar() && n.Scalar() == name(latest)) {
       table.truth = latest;
     } else {
-      return read_word(n, "truth", "`truth: home`", "bad_truth", {home, spoke, unite, manual}, table.truth, ", latest_by COLUMN");
+      return void(read_word(n, "truth", "`truth: home`", "bad_truth", {home, spoke, unite, manual}, table.truth, ", latest_by COLUMN"));
     }
-    if (!table.latest_by.empty()) return true;
-    refuse("bad_truth", line_of(n), "truth: latest_by names no column", "write `truth: latest_by updated_at`, with a column that both sides have");
-    return false;
+    if (table.latest_by.empty()) refuse("bad_truth", line_of(n), "truth: latest_by names no column", "write `truth: latest_by updated_at`, with a column that both sides have");
   }
 
   // propagate | ignore | { archive: column }, of both sides or of each: { from_home: ..., from_spoke: ... }
-  bool read_deletes(const YAML::Node& n, table_rule& table) {
-    const std::size_t before = found_.size();
+  void read_deletes(const YAML::Node& n, table_rule& table) {
     const bool by_side = n.IsMap() && (n["from_home"] || n["from_spoke"]);
     if (!by_side) {
       delete_flow both;
@@ -618,7 +614,6 @@ class reader {
                "take " + key + " out, or write `direction: both`");
       }
     }
-    return found_.size() == before;
   }
 
   static bool flows_from(const table_rule& table, side s) {
@@ -645,26 +640,22 @@ class reader {
     read_word(n, what, "`deletes: ignore`", "bad_deletes", {propagate, ignore}, out.does);
   }
 
-  bool read_conflict(const YAML::Node& n, bool wildcard, table_rule& table) {
+  void read_conflict(const YAML::Node& n, bool wildcard, table_rule& table) {
     const int line = table.conflict.at.line = line_of(n);
     const std::size_t before = found_.size();
-    if (n.IsScalar()) {
-      refuse("wrong_type", line, "conflict must be a map of `key: value`", "write `conflict: { rule: latest }`");
-      return false;
-    }
-    if (!check_map(n, "conflict", {"rule", "file", "latest_by", "merge", "groups", "columns", "own", "update_vs_delete", "scope"})) return false;
+    if (n.IsScalar()) return refuse("wrong_type", line, "conflict must be a map of `key: value`", "write `conflict: { rule: latest }`");
+    if (!check_map(n, "conflict", {"rule", "file", "latest_by", "merge", "groups", "columns", "own", "update_vs_delete", "scope"})) return;
     if (table.direction != flow::both) {
-      refuse("conflict_one_way", line,
-             table.home + " is synced " + std::string(name(table.direction)) + ": what one side alone may change is never in conflict",
-             "take conflict out, or write `direction: both`");
-      return false;
+      return refuse("conflict_one_way", line,
+                    table.home + " is synced " + std::string(name(table.direction)) + ": what one side alone may change is never in conflict",
+                    "take conflict out, or write `direction: both`");
     }
     if (wildcard) {
       for (const char* key : {"latest_by", "groups", "columns", "own"}) {
         if (!n[key]) continue;
         refuse("wrong_type", line_of(n[key]), "conflict." + std::string(key) + " can't go with all tables of a schema", "give the table a rule of its own");
       }
-      if (found_.size() != before) return false;
+      if (found_.size() != before) return;
     }
     conflict_rules& out = table.conflict;
     const YAML::Node rule = n["rule"], file = n["file"];
@@ -686,7 +677,6 @@ class reader {
       if (const auto text = text_of(by, "conflict.latest_by", "`latest_by: updated_at`")) out.latest_by = *text;
     }
     if (found_.size() == before) check_conflict(out);
-    return found_.size() == before;
   }
 
   void read_merge(const YAML::Node& n, conflict_rules& out) {
@@ -850,48 +840,34 @@ class reader {
     if (r.update_vs_delete != delete_rule::by_rule) unfit(r.at.line, "update_vs_delete is " + std::string(name(r.update_vs_delete)));
   }
 
-  bool read_columns(const YAML::Node& n, bool wildcard, table_rule& rule) {
+  void read_columns(const YAML::Node& n, bool wildcard, table_rule& rule) {
     rule.columns_at.line = line_of(n);
-    if (wildcard) {
-      refuse("wrong_type", line_of(n), "columns can't go with all tables of a schema", "give the table a rule of its own");
-      return false;
-    }
-    if (!n.IsMap()) {
-      refuse("wrong_type", line_of(n), "columns must be a map of home's name to the spoke's", "write `columns: { full_name: name }`");
-      return false;
-    }
-    bool ok = true;
+    if (wildcard) return refuse("wrong_type", line_of(n), "columns can't go with all tables of a schema", "give the table a rule of its own");
+    if (!n.IsMap()) return refuse("wrong_type", line_of(n), "columns must be a map of home's name to the spoke's", "write `columns: { full_name: name }`");
     for (const auto& entry : n) {
       const int line = line_of(entry.first);
       if (!entry.first.IsScalar() || !entry.second.IsScalar() || entry.first.Scalar().empty() || entry.second.Scalar().empty()) {
         refuse("wrong_type", line, "columns must be a map of home's name to the spoke's", "write `columns: { full_name: name }`");
-        ok = false;
         continue;
       }
       const std::string &home = entry.first.Scalar(), &spoke = entry.second.Scalar();
       for (const auto& [h, s] : rule.columns) {
         if (h != home && s != spoke) continue;
         refuse("duplicate_column", line, "column `" + (h == home ? home : spoke) + "` is named twice", "a column has one partner: keep one of the two");
-        ok = false;
       }
       rule.columns.emplace_back(home, spoke);
     }
-    return ok;
   }
 
-  bool read_exclude(const YAML::Node& n, bool wildcard, table_rule& rule) {
+  void read_exclude(const YAML::Node& n, bool wildcard, table_rule& rule) {
     rule.exclude_at.line = line_of(n);
-    if (wildcard) {
-      refuse("wrong_type", line_of(n), "exclude can't go with all tables of a schema", "give the table a rule of its own");
-      return false;
-    }
+    if (wildcard) return refuse("wrong_type", line_of(n), "exclude can't go with all tables of a schema", "give the table a rule of its own");
     bool ok = n.IsSequence();
     for (std::size_t i = 0; ok && i < n.size(); ++i) {
       ok = n[i].IsScalar() && !n[i].Scalar().empty();
       if (ok) rule.exclude.push_back(n[i].Scalar());
     }
     if (!ok) refuse("wrong_type", line_of(n), "exclude must be a list of column names", "write `exclude: [internal_memo]`");
-    return ok;
   }
 
   using decoder = std::optional<std::uint64_t> (*)(std::string_view);
@@ -913,7 +889,7 @@ class reader {
   }
 
   void read_tuning(const YAML::Node& n) {
-    if (!n || !check_map(n, "tuning", {"ring", "block", "spill", "batch_rows", "heartbeat"})) return;
+    if (!n || !check_map(n, "tuning", {"ring", "block", "spill", "index", "batch_rows", "heartbeat"})) return;
     const std::string what = "tuning.";
     tuning& t = out_.tune;
     const std::size_t before = found_.size();
@@ -922,6 +898,7 @@ class reader {
     if (found_.size() == before && t.block_bytes > t.ring_bytes_max / 4) {
       refuse("bad_size", line_of(n), "tuning.ring has no room for four blocks", "raise ring or lower block");
     }
+    read_number(n, "index", what, decode_size, "bad_size", "64MB", 1 << 20, 64ull << 30, t.index_bytes_max);
     read_number(n, "batch_rows", what, decode_count, "bad_number", "2000", 1, 100000, t.batch_rows_max);
     read_number(n, "heartbeat", what, decode_seconds, "bad_duration", "10s", 1, 3600, t.heartbeat_s);
     const YAML::Node spill = n["spill"];

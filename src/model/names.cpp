@@ -48,6 +48,15 @@ std::string_view name(delete_action a) {
   return "?";
 }
 
+std::string_view name(schema_rule r) {
+  switch (r) {
+    case schema_rule::pause: return "pause";
+    case schema_rule::follow: return "follow";
+    case schema_rule::ignore_new_columns: return "ignore_new_columns";
+  }
+  return "?";
+}
+
 std::string_view name(conflict_rule r) {
   switch (r) {
     case conflict_rule::none: return "none";

@@ -91,24 +91,18 @@ void binlog_connection::open(const endpoint& to, const std::string& application_
   interrupted_ = false;
   described_ = to.describe();
   const bool socket = to.host.starts_with('/');
-  switch (to.tls) {
-    case tls_mode::disable: return connect(to, application_name, false, false);
-    case tls_mode::require: return connect(to, application_name, true, false);
-    case tls_mode::verify_ca:
-    case tls_mode::verify_full: return connect(to, application_name, true, true);
-    case tls_mode::prefer: break;
-  }
-  if (socket) return connect(to, application_name, false, false);
+  if (to.tls == tls_mode::disable || (socket && to.tls == tls_mode::prefer)) return connect(to, application_name, false);
+  if (to.tls != tls_mode::prefer) return connect(to, application_name, true);
   try {
-    connect(to, application_name, true, false);
+    connect(to, application_name, true);
   } catch (const failure& f) {
     constexpr std::string_view no_tls = "2026";
     if (f.server_code != no_tls) throw;
-    connect(to, application_name, false, false);
+    connect(to, application_name, false);
   }
 }
 
-void binlog_connection::connect(const endpoint& to, const std::string& application_name, bool tls, bool verify) {
+void binlog_connection::connect(const endpoint& to, const std::string& application_name, bool tls) {
   std::unique_ptr<st_mysql, close_mysql> m(mysql_init(nullptr));
   if (!m) throw std::bad_alloc();
   mysql_options(m.get(), MYSQL_OPT_CONNECT_TIMEOUT, &connect_timeout_s);
@@ -123,7 +117,7 @@ void binlog_connection::connect(const endpoint& to, const std::string& applicati
     const my_bool yes = 1;
     mysql_options(m.get(), MYSQL_OPT_SSL_ENFORCE, &yes);
     if (!to.tls_ca.empty()) mysql_options(m.get(), MYSQL_OPT_SSL_CA, to.tls_ca.c_str());
-    if (verify) mysql_options(m.get(), MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &yes);
+    if (to.tls == tls_mode::verify_full) mysql_options(m.get(), MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &yes);
   }
   const bool socket = to.host.starts_with('/');
   constexpr std::uint16_t default_port = 3306;

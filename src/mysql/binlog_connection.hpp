@@ -49,7 +49,7 @@ class binlog_connection {
   struct close_mysql {
     void operator()(st_mysql* m) const noexcept;
   };
-  void connect(const endpoint&, const std::string& application_name, bool tls, bool verify);
+  void connect(const endpoint&, const std::string& application_name, bool tls);
   void pump(int to) noexcept;
   void make_room(std::size_t bytes);
 

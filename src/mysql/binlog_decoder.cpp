@@ -53,7 +53,8 @@ bool is_control(const table_map& m) {
 }  // namespace
 
 struct binlog_decoder::known_table {
-  enum class role : std::uint8_t { ignored, control, mapped } is = role::ignored;
+  enum class role : std::uint8_t { ignored, control, mapped, waiting } is = role::ignored;
+  bool strictly = true;      // mapped: as the mapping has it, or perhaps older
   std::string body;          // of the TABLE_MAP event
   std::uint64_t group = 0;   // the last one that named it
   std::unique_ptr<row_decoder> decoder;
@@ -63,6 +64,7 @@ struct binlog_decoder::known_table {
 
 binlog_decoder::binlog_decoder(const mapping& m, std::string link) : mapping_(&m), link_(std::move(link)) {
   for (const auto& t : m.tables) tables_.emplace(table_key(t.spoke.schema, t.spoke.name), &t);
+  for (const auto& t : m.waiting) waiting_.insert(table_key(t.spoke_schema, t.spoke_name));
 }
 
 binlog_decoder::~binlog_decoder() = default;
@@ -78,6 +80,7 @@ void binlog_decoder::start(log_position from) {
   description_ = {};
   read_up_to_ = recorded_ = from_;
   known_.clear();
+  described_as_.clear();
   harmless_xa_.clear();
   phase_ = phase::idle;
   begun_ = skipping_ = xa_ = false;
@@ -359,12 +362,16 @@ void binlog_decoder::on_statement(const event_header& header, const query& q, bl
     }
     case kind::truncate:
       if (const table_pair* table = find_table(s.tables[0].database, s.tables[0].table); table && !skipping_) on_truncate(*table, out);
+      else if (waiting_.contains(table_key(s.tables[0].database, s.tables[0].table)) && !skipping_) ensure_begun(out), out.count_filtered();
       break;
     case kind::remove_tables:
       for (const auto& name : s.tables)
-        if (find_table(name.database, name.table) && !skipping_)
-          throw failure(failure_kind::schema_changed, "table " + name.database + "." + name.table + " was dropped, renamed or replaced at the spoke", {},
-                        then_begin_anew("see that the table is there under this name, with the columns that home has"));
+        if (const table_pair* table = find_table(name.database, name.table); table && !skipping_) {
+          failure f(failure_kind::schema_changed, "table " + name.database + "." + name.table + " was dropped, renamed or replaced at the spoke", {},
+                    then_begin_anew("see that the table is there under this name, with the columns that home has"));
+          f.table = table->home.schema + "." + table->home.name;
+          throw f;
+        }
       break;
     case kind::remove_database:
       for (const auto& t : mapping_->tables)
@@ -418,7 +425,8 @@ void binlog_decoder::on_table_map(std::string_view body) {
   require(phase::inside, "a table outside a transaction");
   const table_map named = decode_table_name(body);
   auto& slot = known_[named.id];
-  if (slot && slot->body == body) {
+  const bool strictly = position_ >= fits_from_;
+  if (slot && slot->body == body && slot->strictly >= strictly) {
     slot->group = group_number_;
     return;
   }
@@ -441,7 +449,20 @@ void binlog_decoder::on_table_map(std::string_view body) {
     }
   } else if (const table_pair* pair = find_table(named.database, named.table)) {
     table->is = known_table::role::mapped;
-    table->decoder = std::make_unique<row_decoder>(decode_table_map(body), *pair);
+    table->strictly = strictly;
+    table->decoder = std::make_unique<row_decoder>(decode_table_map(body), *pair, strictly);
+    if (strictly && table->decoder->fits()) {  // lengths are not compared with the catalog's, but one that changes is a change
+      constexpr std::size_t id_and_flags = 8;
+      std::string description(body.substr(std::min(body.size(), id_and_flags)));
+      const auto [known, fresh] = described_as_.try_emplace(pair, description);
+      if (!fresh && known->second != description) {
+        failure f(failure_kind::schema_changed, "table " + pair->spoke.schema + "." + pair->spoke.name + " has changed at the spoke");
+        f.table = pair->home.schema + "." + pair->home.name;
+        throw f;
+      }
+    }
+  } else if (waiting_.contains(table_key(named.database, named.table))) {
+    table->is = known_table::role::waiting;
   }
   slot = std::move(table);
 }
@@ -454,6 +475,10 @@ void binlog_decoder::on_rows(event_type type, std::string_view body, block_write
   if (found == known_.end() || found->second->group != group_number_) throw_damaged("rows of a table that was not announced");
   known_table& table = *found->second;
   if (table.is == known_table::role::ignored || skipping_) return;
+  if (table.is == known_table::role::waiting) {
+    ensure_begun(out);
+    return out.is_ours() ? out.count_echo() : out.count_filtered();
+  }
   if (type == event_type::partial_update_rows) {
     if (table.is == known_table::role::mapped && out.in_transaction() && out.is_ours()) {
       throw_unsupported("our own transaction was logged with partial JSON", then_begin_anew("SET GLOBAL binlog_row_value_options = ''"));

@@ -39,6 +39,9 @@ class binlog_decoder {
   // From now on changes in a log that does not name its columns are refused: after ALTER TABLE they could be misread.
   void require_column_names() { needs_names_ = true; }
 
+  // Transactions before this may be older than the mapping: what their tables lack or have besides is no change of a table.
+  void set_fits_from(log_position place) { fits_from_ = place; }
+
   // What comes next is the stream of a dump that was asked for from dump_offset() in the file of `from`.
   void start(log_position from);
   std::uint32_t dump_offset() const { return dump_offset_; }
@@ -86,6 +89,9 @@ class binlog_decoder {
   std::string link_;
   bool needs_names_ = false;
   std::unordered_map<std::string, const table_pair*> tables_;  // by database, zero byte, table
+  std::unordered_set<std::string> waiting_;  // paused tables, the same
+  log_position fits_from_;
+  std::unordered_map<const table_pair*, std::string> described_as_;  // by their last TABLE_MAP since fits_from_, without its id
 
   // of the stream
   log_position from_;

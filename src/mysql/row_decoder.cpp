@@ -28,7 +28,9 @@ enum class row_decoder::form : std::uint8_t {
 namespace {
 
 [[noreturn]] void throw_schema(const table_pair& table, const std::string& what) {
-  throw failure(failure_kind::schema_changed, "table " + table.spoke.schema + "." + table.spoke.name + " has changed at the spoke: " + what);
+  failure f(failure_kind::schema_changed, "table " + table.spoke.schema + "." + table.spoke.name + " has changed at the spoke: " + what);
+  f.table = table.home.schema + "." + table.home.name;
+  throw f;
 }
 
 std::string lower_first_word(std::string_view native) {
@@ -86,6 +88,30 @@ std::string find_mismatch(const wire_column& wire, const column& c) {
     // A catalog that has fewer labels than the log would make values without a name.
     if (wire.labels.size() != c.type.labels.size() || (is_utf8(c.type.charset) && wire.labels != c.type.labels))
       return what + "has other labels";
+  }
+  return {};
+}
+
+// Why values of the log's column, which is older than the catalog, don't read as ones of the catalog's; empty: they do.
+std::string find_unreadable(const wire_column& wire, const column& c) {
+  const auto group_of = [](wire_type t) -> int {
+    switch (t) {
+      case wire_tiny: case wire_short: case wire_int24: case wire_long: case wire_longlong: return 1;
+      case wire_float: case wire_double: return 2;
+      case wire_string: case wire_varchar: case wire_var_string: case wire_blob: case wire_maria_varchar_compressed: case wire_maria_blob_compressed: return 3;
+      case wire_date: case wire_newdate: return 4;
+      case wire_time: case wire_time2: return 5;
+      case wire_datetime: case wire_datetime2: return 6;
+      case wire_timestamp: case wire_timestamp2: return 7;
+      default: return 100 + t;
+    }
+  };
+  const std::string word = lower_first_word(c.type.native);
+  for (const auto& row : types) {
+    if (row.native != word) continue;
+    if (std::any_of(std::begin(row.types), std::end(row.types), [&](wire_type t) { return t && group_of(t) == group_of(wire.type); })) return {};
+    if (c.type.kind == value_kind::decimal && group_of(wire.type) == 1) return {};
+    return "older rows of column " + c.name + " don't read as " + c.type.native;
   }
   return {};
 }
@@ -192,10 +218,15 @@ std::uint32_t row_walker::count_rows(const rows_event& e) const {
 namespace {
 
 std::vector<wire_layout> layouts_of(const table_map& m, const table_schema& schema) {
+  const auto digits_of = [&](const wire_column& c, std::size_t place) {
+    for (const column& known : schema.columns)
+      if (c.name.empty() ? known.ordinal == static_cast<int>(place) : known.name == c.name) return known.type.precision;
+    return 0;
+  };
   std::vector<wire_layout> layouts;
   layouts.reserve(m.columns.size());
   for (std::size_t i = 0; i < m.columns.size(); ++i)
-    layouts.push_back(layout_of(m.columns[i], i < schema.columns.size() ? std::clamp(schema.columns[i].type.precision, 0, 6) : 0));
+    layouts.push_back(layout_of(m.columns[i], std::clamp(digits_of(m.columns[i], i), 0, 6)));
   return layouts;
 }
 
@@ -240,43 +271,68 @@ row_decoder::form row_decoder::form_of(const wire_column& wire, const column_typ
   }
 }
 
-row_decoder::row_decoder(const table_map& m, const table_pair& table) : table_(&table), walker_(layouts_of(m, table.spoke)) {
+row_decoder::row_decoder(const table_map& m, const table_pair& table, bool strictly)
+    : table_(&table), walker_(layouts_of(m, table.spoke)), strictly_(strictly), at_(table.columns.size(), -1) {
   const auto& schema = table.spoke.columns;
   has_names_ = m.columns.empty() || !m.columns.front().name.empty();
-  if (m.columns.size() != schema.size()) {
-    mismatch_ = "it has " + std::to_string(m.columns.size()) + " columns instead of " + std::to_string(schema.size());
-    return;
-  }
-  for (const auto& c : schema) {
-    if (c.ordinal < 0 || static_cast<std::size_t>(c.ordinal) >= m.columns.size()) {
-      mismatch_ = "column " + c.name + " is not there";
-      return;
-    }
-    mismatch_ = find_mismatch(m.columns[static_cast<std::size_t>(c.ordinal)], c);
-    if (!mismatch_.empty()) return;
-  }
+  if (strictly_ || !has_names_) mismatch_ = find_difference(m, schema);
   columns_.resize(m.columns.size());
   before_.resize(table.columns.size());
-  for (std::size_t i = 0; i < table.columns.size(); ++i) {
+  for (std::uint16_t i = 0; i < table.columns.size() && mismatch_.empty(); ++i) {
     const column& c = table.columns[i].spoke;
-    if (c.ordinal < 0 || static_cast<std::size_t>(c.ordinal) >= m.columns.size()) throw_schema(table, "column " + c.name + " is not there");
-    const wire_column& wire = m.columns[static_cast<std::size_t>(c.ordinal)];
-    column_plan& plan = columns_[static_cast<std::size_t>(c.ordinal)];
-    const wire_layout layout = layout_of(wire, std::clamp(c.type.precision, 0, 6));
-    plan.cell = static_cast<std::int16_t>(i);
-    plan.type = &c.type;
-    plan.how = form_of(wire, c.type);
-    plan.prefix = layout.length_bytes;
-    plan.size = layout.length_bytes ? wire.length : layout.size;
-    plan.digits = wire.precision;
-    plan.scale = wire.scale;
-    plan.inflate = wire.type == wire_maria_blob_compressed || wire.type == wire_maria_varchar_compressed;
-    if (plan.how == form::maria_time || plan.how == form::maria_datetime || plan.how == form::maria_timestamp)
-      plan.digits = static_cast<std::uint8_t>(std::clamp(c.type.precision, 0, 6));
-    if (plan.how == form::text) plan.charset = charset_converter::make(c.type.charset);
-    if (plan.how == form::bits && static_cast<int>(wire.length) != c.type.bits) plan.how = form::bit_number;
-    if (plan.how == form::bits) plan.digits = static_cast<std::uint8_t>(wire.length);
+    at_[i] = find_column(m, table, i);
+    if (at_[i] >= 0) {
+      const wire_column& wire = m.columns[static_cast<std::size_t>(at_[i])];
+      if (!strictly_ && has_names_) mismatch_ = find_unreadable(wire, c);
+      if (mismatch_.empty()) plan_column(wire, c, static_cast<std::int16_t>(i), columns_[static_cast<std::size_t>(at_[i])]);
+    } else if (table.columns[i].key) {
+      mismatch_ = "column " + c.name + " is part of the key and was not there yet";
+    }
   }
+}
+
+// Where the log has a column of the mapping; -1: nowhere.
+int row_decoder::find_column(const table_map& m, const table_pair& table, std::uint16_t cell) const {
+  if (strictly_ || !has_names_) return table.columns[cell].spoke.ordinal;
+  int found = -1;
+  for (std::size_t i = 0; i < m.columns.size(); ++i) {
+    if (table.once_called(side::spoke, m.columns[i].name) != cell) continue;
+    if (found < 0 || m.columns[i].name == table.columns[cell].spoke.name) found = static_cast<int>(i);
+  }
+  return found;
+}
+
+// What differs from the catalog; empty: nothing.
+std::string row_decoder::find_difference(const table_map& m, const std::vector<column>& schema) {
+  if (m.columns.size() != schema.size()) return "it has " + std::to_string(m.columns.size()) + " columns instead of " + std::to_string(schema.size());
+  for (const auto& c : schema) {
+    if (c.ordinal < 0 || static_cast<std::size_t>(c.ordinal) >= m.columns.size()) return "column " + c.name + " is not there";
+    if (std::string differs = find_mismatch(m.columns[static_cast<std::size_t>(c.ordinal)], c); !differs.empty()) return differs;
+  }
+  return {};
+}
+
+void row_decoder::plan_column(const wire_column& wire, const column& c, std::int16_t cell, column_plan& plan) {
+  const wire_layout layout = layout_of(wire, std::clamp(c.type.precision, 0, 6));
+  plan.cell = cell;
+  plan.type = &c.type;
+  if (!strictly_) {  // as it was then, where the log tells
+    plan.then = std::make_unique<column_type>(c.type);
+    if (wire.sign != wire_column::sign::unknown) plan.then->is_unsigned = wire.sign == wire_column::sign::lacks;
+    if (!wire.labels.empty() && is_utf8(c.type.charset)) plan.then->labels = wire.labels;
+    plan.type = plan.then.get();
+  }
+  plan.how = form_of(wire, *plan.type);
+  plan.prefix = layout.length_bytes;
+  plan.size = layout.length_bytes ? wire.length : layout.size;
+  plan.digits = wire.precision;
+  plan.scale = wire.scale;
+  plan.inflate = wire.type == wire_maria_blob_compressed || wire.type == wire_maria_varchar_compressed;
+  if (plan.how == form::maria_time || plan.how == form::maria_datetime || plan.how == form::maria_timestamp)
+    plan.digits = static_cast<std::uint8_t>(std::clamp(c.type.precision, 0, 6));
+  if (plan.how == form::text) plan.charset = charset_converter::make(c.type.charset);
+  if (plan.how == form::bits && static_cast<int>(wire.length) != c.type.bits) plan.how = form::bit_number;
+  if (plan.how == form::bits) plan.digits = static_cast<std::uint8_t>(wire.length);
 }
 
 void row_decoder::check_event(const rows_event& e) const {
@@ -284,7 +340,7 @@ void row_decoder::check_event(const rows_event& e) const {
   if (e.width != walker_.width()) throw_damaged("a rows event with another number of columns than its table");
   const std::string_view keyed = e.has_before() ? e.present_before : e.present_after;
   for (std::uint16_t k : table_->key) {
-    if (!bit_at(keyed, static_cast<std::size_t>(table_->columns[k].spoke.ordinal)))
+    if (!bit_at(keyed, static_cast<std::size_t>(at_[k])))
       throw failure(failure_kind::unsupported_log,
                     "a change of " + table_->spoke.schema + "." + table_->spoke.name + " in the binlog lacks the primary key", {},
                     "SET GLOBAL binlog_row_image = FULL, and let the applications connect again");
@@ -305,7 +361,7 @@ void row_decoder::decode(const rows_event& e, block_writer& out) {
     if (e.has_after()) p = decode_image(p, end, e.present_after, block_writer::after, e.has_before(), out);
     if (e.op == operation::update) {
       for (std::uint16_t k : table_->key)  // a partial image: what is not there did not change
-        if (!bit_at(e.present_after, static_cast<std::size_t>(table_->columns[k].spoke.ordinal)))
+        if (!bit_at(e.present_after, static_cast<std::size_t>(at_[k])))
           out.copy_cell(block_writer::before, block_writer::after, k);
     }
     if (p == start) throw_damaged("a row without a byte");

@@ -59,9 +59,12 @@ class row_walker {
 // The rows of one mapped table, as one TABLE_MAP describes it.
 class row_decoder {
  public:
-  row_decoder(const table_map&, const table_pair&);
+  // `strictly`: the table must be as the mapping has it. Else the log may be older: what it does not have yet is absent, what it
+  // still has is left out.
+  row_decoder(const table_map&, const table_pair&, bool strictly = true);
 
   const table_pair& table() const { return *table_; }
+  bool fits() const { return mismatch_.empty(); }
   bool has_names() const { return has_names_; }  // the log names the columns: binlog_row_metadata was FULL
   std::uint32_t count_rows(const rows_event& e) const { return walker_.count_rows(e); }
 
@@ -79,6 +82,7 @@ class row_decoder {
     std::uint8_t digits = 0, scale = 0;
     bool inflate = false;
     const column_type* type = nullptr;
+    std::unique_ptr<column_type> then;  // `type` is this: as the log has it
     std::unique_ptr<charset_converter> charset;
   };
   struct raw_value {
@@ -90,11 +94,16 @@ class row_decoder {
                                    bool has_before, block_writer&);
   void decode_value(column_plan&, const std::uint8_t* p, std::size_t n, block_writer::image, block_writer&);
   void check_event(const rows_event&) const;
+  int find_column(const table_map&, const table_pair&, std::uint16_t cell) const;
+  static std::string find_difference(const table_map&, const std::vector<column>& schema);
+  void plan_column(const wire_column&, const column&, std::int16_t cell, column_plan&);
   static form form_of(const wire_column&, const column_type&);
 
   const table_pair* table_;
   row_walker walker_;
   bool has_names_ = false;
+  bool strictly_;
+  std::vector<int> at_;   // by cell: its column in the log; -1: it has none
   std::string mismatch_;  // what differs from the mapping; empty: nothing
   std::vector<column_plan> columns_;
   std::vector<raw_value> before_;  // of the row at hand, by cell

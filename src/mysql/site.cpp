@@ -16,6 +16,7 @@ namespace duet::mysql {
 namespace {
 
 constexpr int lock_wait_s = 5;  // a hub that has just ended may need a moment to let go
+constexpr int alter_lock_wait_s = 5;
 constexpr std::int64_t day_s = 86400;
 constexpr std::uint64_t small_packet_bytes = 16u << 20;
 
@@ -501,11 +502,58 @@ std::vector<std::string> site::setup_statements(const mapping& m, bool for_dba) 
   statements.push_back("GRANT SELECT, INSERT, UPDATE, DELETE ON `duet`.* TO " + account);
   for (const table_pair& pair : m.tables)
     statements.push_back(std::string("GRANT SELECT") + (pair.flows_from(side::home) ? ", INSERT, UPDATE, DELETE" : "") +
+                         (pair.on_schema_change == schema_rule::follow ? ", ALTER" : "") +
                          " ON " + qualified_name(pair.spoke) + " TO " + account);
   return statements;
 }
 
 void site::create_table(const std::string& sql) { sessions_->general().execute(sql, "creating a table at the spoke"); }
+
+std::vector<column_detail> site::load_column_details(const table_schema& t) {
+  connection& c = sessions_->general();
+  const bool maria = c.version().speaks == dialect::mariadb;
+  std::string made;
+  {
+    result created = c.query("SHOW CREATE TABLE " + quote_identifier(t.schema) + "." + quote_identifier(t.name), "reading " + dotted(t));
+    if (created.next()) made = created.text(2);
+  }
+  result rows = c.query("SELECT COLUMN_NAME, COLUMN_DEFAULT, EXTRA, COLUMN_TYPE FROM information_schema.COLUMNS WHERE TABLE_SCHEMA=" + quote_text(t.schema) +
+                            " AND TABLE_NAME=" + quote_text(t.name),
+                        "reading the columns of " + dotted(t));
+  std::vector<column_detail> all;
+  while (rows.next()) {
+    column_detail& d = all.emplace_back();
+    d.name = rows.text(1);
+    const std::string begin = "\n  " + quote_identifier(d.name) + " " + rows.text(4);
+    if (const auto at = made.find(begin); at != std::string::npos) {
+      d.rest = made.substr(at + begin.size(), made.find('\n', at + begin.size()) - at - begin.size());
+      if (d.rest.ends_with(',')) d.rest.pop_back();
+    }
+    const std::string extra = rows.text(3), text = rows.is_null(2) ? std::string() : rows.text(2);
+    const bool made_up = extra.find("DEFAULT_GENERATED") != std::string::npos || extra.find("auto_increment") != std::string::npos || extra.find("on update") != std::string::npos;
+    d.has_default = made_up || !(rows.is_null(2) || (maria && text == "NULL"));
+    if (!d.has_default || made_up) continue;
+    d.constant = text;
+    d.is_constant = true;
+    if (!maria) continue;
+    if (text.starts_with('\'') && text.size() >= 2 && text.ends_with('\'')) {  // MariaDB shows it as it is written
+      d.constant.clear();
+      for (std::size_t i = 1; i + 1 < text.size(); ++i) {
+        d.is_constant &= text[i] != '\\';
+        if (text[i] == '\'') ++i;
+        d.constant += text[i];
+      }
+    } else {
+      d.is_constant = !text.empty() && text.find_first_not_of("0123456789.-") == std::string::npos;
+    }
+  }
+  return all;
+}
+
+void site::alter_table(const std::string& sql) {
+  sessions_->general().execute("SET SESSION lock_wait_timeout=" + std::to_string(alter_lock_wait_s), "altering a table at the spoke");
+  sessions_->general().execute(sql, "altering a table at the spoke");
+}
 
 void site::setup(const mapping& m) {
   connection& c = sessions_->general();
@@ -666,6 +714,25 @@ control_row site::take_over(std::uint64_t at_least, bool force) {
     throw failure(failure_kind::already_running, "another session writes for link " + link_ + " at the spoke and does not end",
                   f.server_code, "stop that hub, or take the link from it by force");
   }
+}
+
+control_row site::set_back(const control_row& to) {
+  connection& c = *sessions_->lock;
+  const std::string doing = "setting the control row back at the spoke";
+  c.execute("START TRANSACTION", doing);
+  const auto row = read_control(c, link_, true);
+  if (!row || row->epoch != to.epoch) {
+    c.execute("ROLLBACK", doing);
+    throw failure(failure_kind::fenced, "another hub has taken link " + link_ + " over at the spoke");
+  }
+  control_row next = *row;
+  next.position = to.position;
+  next.floor = to.floor;
+  next.fingerprint = to.fingerprint;
+  ++next.counter;
+  if (c.execute(update_control_sql(*row, next), doing) != 1) throw failure(failure_kind::internal, doing + ": the locked row is not there");
+  c.execute("COMMIT", doing);
+  return next;
 }
 
 void site::check_log(log_position start, log_position known) {

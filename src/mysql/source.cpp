@@ -3,8 +3,10 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "base/byte_reader.hpp"
+#include "mysql/sql_writer.hpp"
 
 namespace duet::mysql {
 
@@ -24,7 +26,7 @@ bool contains(std::string_view text, std::string_view part) { return text.find(p
 }  // namespace
 
 source::source(const endpoint& spoke, std::string link, const mapping& m, std::string application_name)
-    : spoke_(spoke), application_name_(std::move(application_name)), server_id_(replica_id(link)), decoder_(m, std::move(link)) {
+    : spoke_(spoke), mapping_(m), application_name_(std::move(application_name)), server_id_(replica_id(link)), decoder_(m, std::move(link)) {
   decoder_.require_column_names();
 }
 
@@ -42,10 +44,11 @@ void source::start(log_position from) {
   if (!from) from = binlog_position(1, first_offset);
   const std::uint64_t number = binlog_file_number(from);
   std::string file;
-  std::uint64_t size = 0, lowest = ~std::uint64_t{0}, highest = 0;
+  std::uint64_t size = 0, lowest = ~std::uint64_t{0}, highest = 0, end = 0;
   for (const auto& row : connection_.query("SHOW BINARY LOGS")) {
     const std::uint64_t n = log_file_number(row.at(0));
     lowest = std::min(lowest, n);
+    if (n >= highest) end = std::stoull(row.at(1));
     highest = std::max(highest, n);
     if (n != number) continue;
     file = row.at(0);
@@ -61,6 +64,9 @@ void source::start(log_position from) {
   if (binlog_offset(from) > size)
     throw failure(failure_kind::history_changed, "the server's binlog ends before " + position + ", where reading has to start: it was reset, or the server is an older copy");
 
+  // The end of the log first: a table altered after it is altered in the catalog that is read next.
+  decoder_.set_fits_from(binlog_position(highest, end));
+  require_known_columns();
   decoder_.start(from);
   connection_.start_dump(file, decoder_.dump_offset(), server_id_);
   // The first packet says whether the server agrees.
@@ -71,6 +77,34 @@ void source::start(log_position from) {
       throw failure(failure_kind::connection_lost, "the server does not answer the request for its binlog");
   }
   if (packet_[0] == '\xff') throw_server_error(packet_);
+}
+
+// The catalog still has the mapping's columns.
+void source::require_known_columns() {
+  std::string names;
+  for (const table_pair& t : mapping_.tables) names += (names.empty() ? "(" : ",(") + quote_text(t.spoke.schema) + "," + quote_text(t.spoke.name) + ")";
+  if (names.empty()) return;
+  std::unordered_map<std::string, std::string> types;
+  std::unordered_map<std::string, std::size_t> widths;
+  const auto key = [](const std::string& schema, const std::string& table, const std::string& column) { return schema + '\0' + table + '\0' + column; };
+  for (const auto& row : connection_.query("SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, COLUMN_TYPE FROM information_schema.COLUMNS"
+                                           " WHERE (TABLE_SCHEMA, TABLE_NAME) IN (" + names + ")"))
+    types.emplace(key(row.at(0), row.at(1), row.at(2)), row.at(3)), ++widths[key(row.at(0), row.at(1), "")];
+  for (const table_pair& t : mapping_.tables) {
+    const auto changed = [&](const std::string& what) {
+      failure f(failure_kind::schema_changed, "table " + t.spoke.schema + "." + t.spoke.name + " has changed at the spoke: " + what);
+      f.table = t.home.schema + "." + t.home.name;
+      return f;
+    };
+    for (const column_pair& c : t.columns) {
+      const auto now = types.find(key(t.spoke.schema, t.spoke.name, c.spoke.name));
+      if (now == types.end()) throw changed("column " + c.spoke.name + " is gone");
+      if (now->second != c.spoke.type.native && !c.spoke.type.native.empty())
+        throw changed("column " + c.spoke.name + " was " + c.spoke.type.native + " and is now " + now->second);
+    }
+    if (const std::size_t width = widths[key(t.spoke.schema, t.spoke.name, "")]; width != t.spoke.columns.size() && !t.spoke.columns.empty())
+      throw changed("it has " + std::to_string(width) + " columns instead of " + std::to_string(t.spoke.columns.size()));
+  }
 }
 
 bool source::read(block_writer& out, std::chrono::milliseconds wait) {

@@ -27,8 +27,10 @@ class source final : public duet::source {
 
  private:
   [[noreturn]] void throw_server_error(std::string_view packet) const;
+  void require_known_columns();
 
   endpoint spoke_;
+  const mapping& mapping_;
   std::string application_name_;
   std::uint32_t server_id_;
   binlog_connection connection_;

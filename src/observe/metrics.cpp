@@ -111,6 +111,8 @@ std::string encode_metrics(const hub_status& hub) {
 
   f.open("duet_stopped_tables", "Tables all of whose changes wait in duet.held.", MetricType::Gauge);
   f.add({}, static_cast<double>(hub.stopped_tables.size()));
+  f.open("duet_paused_tables", "Tables whose changes wait in the logs until both sides fit again, or that catch up.", MetricType::Gauge);
+  f.add({}, static_cast<double>(hub.paused_tables.size()));
   if (hub.clocks) {
     f.open("duet_clock_offset_seconds", "The spoke's clock minus home's.", MetricType::Gauge);
     f.add({}, static_cast<double>(hub.clocks->offset_us) / 1e6);
@@ -147,6 +149,10 @@ std::string encode_metrics(const hub_status& hub) {
   f.add_per_lane([](const lane_status& lane) { return lane.spill_bytes; });
   f.open("duet_index_entries", "Local writes that the other side has not acknowledged.", MetricType::Gauge);
   f.add_per_lane([](const lane_status& lane) { return lane.index_entries; });
+  f.open("duet_index_bytes", "What they take in memory.", MetricType::Gauge);
+  f.add_per_lane([](const lane_status& lane) { return lane.index_bytes; });
+  f.open("duet_index_spill_bytes", "What they take in files, beyond tuning.index.", MetricType::Gauge);
+  f.add_per_lane([](const lane_status& lane) { return lane.index_spill_bytes; });
   return f.text();
 }
 

@@ -47,6 +47,8 @@ json to_json(const lane_status& lane) {
       {"ring_bytes", lane.ring_bytes},
       {"spill_bytes", lane.spill_bytes},
       {"index_entries", lane.index_entries},
+      {"index_bytes", lane.index_bytes},
+      {"index_spill_bytes", lane.index_spill_bytes},
   };
 }
 
@@ -93,6 +95,8 @@ void read_lane(const json& lanes, const char* key, lane_status& out) {
   read_member(lane, "ring_bytes", out.ring_bytes);
   read_member(lane, "spill_bytes", out.spill_bytes);
   read_member(lane, "index_entries", out.index_entries);
+  read_member(lane, "index_bytes", out.index_bytes);
+  read_member(lane, "index_spill_bytes", out.index_spill_bytes);
   if (const auto rows = lane.find("rows"); rows != lane.end() && rows->is_object())
     for (const auto& f : counter_fields) read_member(*rows, f.name, out.rows.*f.field);
 }
@@ -110,6 +114,9 @@ json to_json(const hub_status& s) {
   json differences = json::array();
   for (const echo_difference& d : s.echo_differences)
     differences.push_back({{"table", d.table}, {"column", d.column}, {"at", std::string(name(d.at))}, {"rows", d.rows}});
+  json paused = json::array();
+  for (const paused_table& t : s.paused_tables)
+    paused.push_back({{"table", t.table}, {"catches_up", t.catches_up()}, {"reason", t.reason}, {"remedy", t.remedy}, {"since_us", t.since_us}});
   json copies = json::array();
   for (const copy_status& c : s.copies)
     copies.push_back({{"table", c.table}, {"from", std::string(name(c.from))}, {"rows", c.rows}, {"estimated", c.estimated}, {"rows_per_s", c.rows_per_s}, {"done", c.done}});
@@ -123,6 +130,7 @@ json to_json(const hub_status& s) {
       {"uptime_s", s.uptime_s},
       {"held_rows", s.held_rows},
       {"stopped_tables", s.stopped_tables},
+      {"paused_tables", std::move(paused)},
       {"clocks", std::move(clocks)},
       {"echo_audit", {{"compared_at_home", s.echoes_compared[0]}, {"compared_at_spoke", s.echoes_compared[1]}, {"differences", std::move(differences)}}},
       {"copies", std::move(copies)},
@@ -150,6 +158,15 @@ hub_status decode_hub_status(std::string_view text) {
   if (const auto tables = document.find("stopped_tables"); tables != document.end() && tables->is_array())
     for (const auto& table : *tables)
       if (table.is_string()) s.stopped_tables.push_back(table.get<std::string>());
+  if (const auto paused = document.find("paused_tables"); paused != document.end() && paused->is_array())
+    for (const auto& one : *paused) {
+      if (!one.is_object()) continue;
+      paused_table& t = s.paused_tables.emplace_back();
+      read_member(one, "table", t.table);
+      read_member(one, "reason", t.reason);
+      read_member(one, "remedy", t.remedy);
+      read_member(one, "since_us", t.since_us);
+    }
   if (const auto clocks = document.find("clocks"); clocks != document.end() && clocks->is_object()) {
     clock_comparison& c = s.clocks.emplace();
     read_member(*clocks, "offset_us", c.offset_us);

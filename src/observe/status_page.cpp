@@ -56,7 +56,8 @@ const rows = [
   ['transactions read', l => count(l.rows.source_transactions)], ['transactions written', l => count(l.rows.target_transactions)],
   ['read up to', l => l.read_position], ['applied up to', l => l.applied_position],
   ['in memory', l => bytes(l.ring_bytes)], ['in the spill file', l => bytes(l.spill_bytes)],
-  ['unacknowledged writes', l => count(l.index_entries)]];
+  ['unacknowledged writes', l => count(l.index_entries)],
+  ['their memory', l => bytes(l.index_bytes)], ['their files', l => bytes(l.index_spill_bytes)]];
 const by_id = id => document.getElementById(id);
 const count = n => Number(n).toLocaleString('en');
 const bytes = n => { let i = 0; for (; n >= 1024 && i < 4; ++i) n /= 1024; return n.toFixed(i ? 1 : 0) + [' bytes', ' kB', ' MB', ' GB', ' TB'][i]; };
@@ -90,6 +91,7 @@ async function refresh() {
     document.title = 'Duet ' + now.link; by_id('link').textContent = 'Duet: ' + now.link;
     state.textContent = now.state; state.className = now.healthy ? 'good' : 'bad';
     by_id('facts').textContent = 'up ' + lag(now.uptime_s * 1000) + ' · epoch ' + now.epoch + ' · restarts ' + now.restarts + ' · rows held ' + count(now.held_rows)
+      + (now.paused_tables.length ? ' · paused: ' + now.paused_tables.map(t => t.table + (t.catches_up ? ' (catches up)' : ': ' + t.reason)).join(', ') : '')
       + (now.stopped_tables.length ? ' · stopped: ' + now.stopped_tables.join(', ') : '')
       + (now.clocks ? ' · clocks ' + (now.clocks.offset_us / 1000).toFixed(1) + ' ms apart' + (now.clocks.beyond_limit ? ', beyond the limit' : '') : '');
     for (const c of now.copies) if (!c.done) by_id('facts').textContent += ' · copying ' + c.table + ': ' + count(c.rows) + ' of about ' + count(c.estimated) + ' rows';

@@ -25,6 +25,7 @@ std::string health_line(const hub_status& s) {
   std::string line = s.state.empty() ? "unknown" : s.state;
   if (s.held_rows > 0)  // a stopped table's, too: the lanes stream all the same
     line += "; " + std::to_string(s.held_rows) + (s.held_rows == 1 ? " change waits" : " changes wait") + " for a decision: duet held";
+  for (const auto& table : s.paused_tables) line += "; table " + table.table + (table.catches_up() ? " catches up" : " is paused");
   for (const auto& table : s.stopped_tables) line += "; table " + table + " is stopped";
   if (s.clocks && s.clocks->beyond_limit()) line += "; " + clocks_text(*s.clocks) + ": more than conflicts.clock_offset_limit";
   if (!s.healthy && !s.failure_text.empty()) line += " (" + s.failure_code + ": " + s.failure_text + ")";

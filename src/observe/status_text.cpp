@@ -69,8 +69,15 @@ std::string status_text(const hub_status& now, const hub_status* before, double 
   line("in memory", human_bytes(a.ring_bytes), human_bytes(b.ring_bytes));
   if (a.spill_bytes || b.spill_bytes) line("in the spill file", human_bytes(a.spill_bytes), human_bytes(b.spill_bytes));
   line("unacknowledged writes", grouped(a.index_entries), grouped(b.index_entries));
+  line("their memory", human_bytes(a.index_bytes), human_bytes(b.index_bytes));
+  if (a.index_spill_bytes || b.index_spill_bytes) line("their files", human_bytes(a.index_spill_bytes), human_bytes(b.index_spill_bytes));
   if (now.held_rows) out += fmt::format("\n  {} rows wait in duet.held\n", grouped(now.held_rows));
   for (const auto& table : now.stopped_tables) out += fmt::format("  table {} is stopped: its changes wait in duet.held\n", printable(table));
+  for (const paused_table& t : now.paused_tables) {
+    if (t.catches_up()) out += fmt::format("  table {} catches up with what came while it was paused\n", printable(t.table));
+    else out += fmt::format("  table {} is paused, its changes wait in the logs: {}\n", printable(t.table), printable(t.reason));
+    if (!t.remedy.empty()) out += fmt::format("    to do: {}\n", printable(t.remedy));
+  }
   for (const echo_difference& d : now.echo_differences)
     out += fmt::format("  {}: {} has not stored what Duet sent, in {} rows\n", printable(d.column.empty() ? d.table : d.table + '.' + d.column), name(d.at), grouped(d.rows));
   if (!now.copies.empty()) out += '\n';

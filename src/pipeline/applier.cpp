@@ -25,6 +25,7 @@ struct stopping {};
 
 constexpr std::uint64_t progress_worth_a_commit = 16u << 20;  // log positions, about bytes
 constexpr auto heavy_traffic_pause = 1s;                          // between such commits, where one side writes that much
+constexpr auto catch_up_pause = 200ms;
 constexpr int deadlock_attempts_max = 30;
 constexpr auto announcement_max = 5s;               // how long the other lane's transaction that holds a key may take
 
@@ -75,6 +76,11 @@ applier::applier(side to, target& t, const mapping& m, const config& c, change_r
   attempt_new_.resize(m.tables.size());
   being_merged_.resize(m.tables.size());
   link_.log_is_known[static_cast<int>(from_)] = found_last_;
+}
+
+void link_state::begin_anew(std::size_t tables) {
+  stopped_tables = std::vector<std::atomic<bool>>(tables);
+  for (const side s : {side::home, side::spoke}) audit[static_cast<int>(s)].forget();
 }
 
 void applier::work(std::stop_token stop, std::chrono::milliseconds drain_limit) {
@@ -156,8 +162,8 @@ void applier::take_begin(const transaction_begin& b) {
   in_transaction_ = true;
   if ((copied_table_ = b.copied_table)) {
     not_begun_[copied_table_ - 1] = false;
-    origins_.push_back({b.position, b.seen, 0, true});
-    current_ = &origins_.back();
+    origins_.push_back({b.position, b.seen_elsewhere, 0, true});
+    current_ = elsewhere_ = &origins_.back();
     if (b.position.value <= link_.careful_until[static_cast<int>(to_)]) careful_ = true;
     return;
   }
@@ -172,6 +178,7 @@ void applier::take_begin(const transaction_begin& b) {
     }
   }
   if (skipping_) return;
+  if (link_.resumed) elsewhere_ = &origins_.emplace_back(origin{b.position, b.seen_elsewhere, b.commit_time_us});
   origins_.push_back({b.position, b.seen, b.commit_time_us});
   current_ = &origins_.back();
   current_fingerprint_ = b.fingerprint;
@@ -219,10 +226,11 @@ bool applier::stays_here(const change_record& c) const {
 void applier::hold_later(const change_record& c, std::string reason, std::string server_code) {
   batch_held_.insert(c.token);
   batch_held_.insert(c.token_before);
-  holds_.push_back({&c, current_, std::move(reason), std::move(server_code)});
+  holds_.push_back({&c, origin_of(c), std::move(reason), std::move(server_code)});
 }
 
 void applier::take_change(const change_record& c) {
+  if (link_.resumed && !mapping_.tables[c.table].catches_up && !current_->copied && current_->position <= link_.resumed->others_applied(from_)) return;
   if (oldest_waiting_us_.load(std::memory_order_relaxed) == 0) oldest_waiting_us_ = current_->commit_time_us;
   if (c.op == operation::refresh) {  // what it had seen is known at the transaction's end
     refreshes_.emplace_back(new std::byte[c.size]);
@@ -241,11 +249,11 @@ void applier::take_change(const change_record& c) {
       return;
     }
     const bool archived = table.keeps_deleted(from_), stopped = link_.stopped_tables[table.id];
-    if (table.direction != flow::both && !archived && !stopped) return planner_.add_truncate(c, current_);
+    if (table.direction != flow::both && !archived && !stopped) return planner_.add_truncate(c, origin_of(c));
     link_.stopped_tables[table.id] = true;
     const char* of = archived ? "a table whose deletes are archived" : table.direction == flow::both ? "a table that is synced both ways" : "a stopped table";
     spdlog::error("{}: TRUNCATE at {} of {}: the table is stopped, its changes wait in duet.held", table_name(table), name(from_), of);
-    holds_.push_back({&c, current_, "TRUNCATE of " + std::string(of) + ": the table is stopped until someone decides", {}});
+    holds_.push_back({&c, origin_of(c), "TRUNCATE of " + std::string(of) + ": the table is stopped until someone decides", {}});
     return;
   }
   // Home looks at those of a table that is synced both ways: a change of its own may have crossed one.
@@ -295,7 +303,7 @@ void applier::plan(const change_record& c) {
     trespass = nullptr;  // home knows by itself
   }
   if (is_being_copied(table) && !table.merges() && !current_->copied && c.op != operation::refresh) note_in_stream(c);
-  planner_.add(c, current_, row, trespass);
+  planner_.add(c, origin_of(c), row, trespass);
 }
 
 // After a start: both logs must be known, and what was decided last is in the target's own log: it must be known before
@@ -360,6 +368,7 @@ void applier::take_end(const transaction_end& e) {
     return;
   }
   origins_.back().seen = e.seen;
+  if (link_.resumed) elsewhere_->seen = e.seen_elsewhere;
   for (; refreshes_planned_ < refreshes_.size(); ++refreshes_planned_)
     plan(*reinterpret_cast<const change_record*>(refreshes_[refreshes_planned_].get()));
   taken_.echoes += e.echoes;
@@ -575,14 +584,15 @@ void applier::heartbeat(bool at_once) {
   if (open_ || in_transaction_ || !planner_.empty() || !holds_.empty() || !copied_.empty()) return;
   if (!link_.log_is_known[0] || !link_.log_is_known[1]) return;
   const auto pause = clock::now() - last_commit_;
-  const bool due = at_once || pause >= std::chrono::seconds(config_.tune.heartbeat_s);
+  const bool catches_up = link_.resumed && !link_.resumed->passed(to_, control_);  // until then the control rows answer each other
+  const bool due = at_once || pause >= std::chrono::seconds(config_.tune.heartbeat_s) || (catches_up && pause >= catch_up_pause);
   // Where others fill a log, both control rows must follow, or it could never be released: first the position, then, when
   // that has come back, the other side's floor. Neither is an answer to the other: each takes that much of foreign log.
   const bool seen_far = seen_.value > control_.floor.value + progress_worth_a_commit;
   const bool owed = to_ == side::home ? link_.put_back.any_until(seen_) : answer_owed_;
   if (!due && !owed && !(seen_far && pause >= heavy_traffic_pause)) return;
-  const bool news = heartbeat_due_ && (done_ != control_.position || seen_ != control_.floor);
-  if (progress_.value > done_.value + progress_worth_a_commit) {
+  const bool news = (heartbeat_due_ || catches_up) && (done_ != control_.position || seen_ != control_.floor);
+  if (progress_.value > done_.value + progress_worth_a_commit || (catches_up && done_ < link_.resumed->others_applied(from_) && progress_ > done_)) {
     done_ = progress_;
     done_fingerprint_ = 0;
   } else if (!news && !seen_far && !owed) {

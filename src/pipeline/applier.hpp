@@ -37,6 +37,7 @@
 #include "pipeline/held_keys.hpp"
 #include "pipeline/planner.hpp"
 #include "pipeline/put_backs.hpp"
+#include "pipeline/resumption.hpp"
 
 namespace duet::pipeline {
 
@@ -63,6 +64,11 @@ struct link_state {
   // Transactions of the spoke that are given up as a whole (conflict_policy::whole_transactions), by position, until that is
   // committed. Home's applier only.
   std::set<std::uint64_t> given_up;
+  std::optional<resumption> resumed;               // changes between two starts of the lanes only
+  log_position kept_from[2] = {};                  // by side: paused tables need its log from here on; 0: none does
+
+  // The mapping is another one: what is known by table ids is forgotten.
+  void begin_anew(std::size_t tables);
 };
 
 class applier {
@@ -151,6 +157,7 @@ class applier {
   bool waits(const change_record&);
   bool waits(std::uint64_t token);
   bool stays_here(const change_record&) const;
+  const origin* origin_of(const change_record& c) const { return link_.resumed && !mapping_.tables[c.table].catches_up ? elsewhere_ : current_; }
   void hold_later(const change_record&, std::string reason, std::string server_code = {});
 
   // writing
@@ -250,6 +257,7 @@ class applier {
   bool found_last_ = false;             // the transaction at the committed position has been read again and compared
   bool skipping_ = false, in_transaction_ = false;
   const origin* current_ = nullptr;
+  origin* elsewhere_ = nullptr;                  // the same transaction, as tables see it that do not catch up; only while others do
   std::uint64_t current_fingerprint_ = 0;
   std::vector<std::unique_ptr<std::byte[]>> refreshes_;  // copies, from the open transaction of ours to the end of the batch
   std::size_t refreshes_planned_ = 0;            // of them; the rest waits for the transaction's end

@@ -1,12 +1,12 @@
 #include "pipeline/change_ring.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cassert>
 #include <cstring>
 
+#include "base/unnamed_file.hpp"
 #include "duet/failure.hpp"
 
 namespace duet::pipeline {
@@ -23,10 +23,8 @@ spill_file::~spill_file() {
 
 void spill_file::append(const change_block& block) {
   if (fd_ < 0) {
-    std::string path = folder_ + "/duet-spill-XXXXXX";
-    fd_ = mkostemp(path.data(), O_CLOEXEC);
+    fd_ = base::open_unnamed_file(folder_);
     if (fd_ < 0) throw spill_failure(("creating it in " + folder_).c_str(), errno);
-    unlink(path.c_str());
   }
   if (bytes() + block.size() > bytes_max_)
     throw failure(failure_kind::spill_full, "the spill file has reached its limit of " + std::to_string(bytes_max_ >> 20) +

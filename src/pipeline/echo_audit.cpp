@@ -225,6 +225,12 @@ void echo_audit::restart() {
   in_current_ = false;
 }
 
+void echo_audit::forget() {
+  restart();
+  const std::lock_guard lock(mutex_);
+  differences_.clear();
+}
+
 std::uint64_t echo_audit::compared(const mapping& m, std::vector<echo_difference>& out) const {
   std::lock_guard lock(mutex_);
   for (const auto& [at, rows] : differences_) {

@@ -43,6 +43,7 @@ class echo_audit {
   void all_came_back(const mapping&);
 
   void restart();  // the lanes begin anew: nothing is expected
+  void forget();   // the tables have other numbers: nor is anything known of them
 
   // Any thread. Rows compared since the hub started, and the columns that were not as sent, appended to `out`.
   std::uint64_t compared(const mapping&, std::vector<echo_difference>& out) const;

@@ -14,6 +14,7 @@
 #include "duet/failure.hpp"
 #include "pipeline/images.hpp"
 #include "pipeline/lanes.hpp"
+#include "pipeline/schema_watch.hpp"
 #include "pipeline/upkeep.hpp"
 
 namespace duet {
@@ -29,24 +30,29 @@ constexpr auto drain_limit = 4s;  // of each side, one after the other
 constexpr auto last_read_limit = 1s;
 constexpr auto pause_max = 10s;
 
-// A log is released only as far as the round trip is durable: applied there, and the echo's floor committed here.
-log_position releasable(const lane& l, const lane& back) { return std::min(l.applying->position(), back.applying->floor()); }
+// A log is released only as far as the round trip is durable: applied there, and the echo's floor committed here. What a paused
+// table waits for is kept.
+log_position releasable(const lane& l, const lane& back, const pipeline::link_state& link) {
+  const log_position done = std::min(l.applying->position(), back.applying->floor()), kept = link.kept_from[static_cast<int>(l.from)];
+  return kept ? std::min(done, kept) : done;
+}
 
 // The lanes between a start and the next one, with their threads. Destruction stops and joins.
 struct running {
   explicit running(std::unique_ptr<lanes> l) : both(std::move(l)) {}
   std::unique_ptr<lanes> both;
   std::vector<std::jthread> readers, appliers;
-  std::atomic<bool> applied[2] = {};  // by the log's side: its applier has ended
+  std::atomic<bool> read[2] = {}, applied[2] = {};  // by the log's side: its reader, its applier has ended
 };
 
 }  // namespace
 
 struct hub::state {
   const config& cfg;
-  const mapping& map;
+  mapping& map;
   side_factory home, spoke;
   pipeline::link_state link;
+  pipeline::schema_changes schema;
 
   mutable std::mutex mutex;
   std::condition_variable_any changed;
@@ -54,12 +60,13 @@ struct hub::state {
   std::unique_ptr<site> home_site, spoke_site;
   std::unique_ptr<running> now;
   std::unique_ptr<pipeline::upkeep> beside;  // from the first start of the lanes to the end
+  std::unique_ptr<pipeline::schema_watch> watch;  // the same
   hub_status told;                      // the parts that do not come from the lanes
   lane_counters before[2];              // counters of lanes that have ended
   clock::time_point since = clock::now();
 
-  state(const config& c, const mapping& m, side_factory h, side_factory s)
-      : cfg(c), map(m), home(std::move(h)), spoke(std::move(s)), link(m.tables.size()) {
+  state(const config& c, mapping& m, side_factory h, side_factory s)
+      : cfg(c), map(m), home(std::move(h)), spoke(std::move(s)), link(m.tables.size()), schema(c, m) {
     told.link = c.link;
     told.state = "starting";
   }
@@ -93,8 +100,15 @@ void hub::state::start(bool take_over) {
     home_site = std::move(h);
     spoke_site = std::move(s);
   }
-  auto opened = pipeline::open_lanes(cfg, map, link, *home_site, *spoke_site, home, spoke, take_over, [](const lane& l) {
+  const auto follow = [](const lane& l) {
     return [&l](log_position place, std::chrono::milliseconds limit, std::stop_token stop) { return l.local_writes.wait_read(place, limit, stop); };
+  };
+  auto opened = pipeline::open_lanes(cfg, map, link, *home_site, *spoke_site, home, spoke, take_over, follow, [this](control_row& at_home, control_row& at_spoke) {
+    auto other = schema.settle(*home_site, *spoke_site, at_home, at_spoke, link);
+    if (!other) return;
+    std::lock_guard lock(mutex);
+    map = std::move(*other);
+    link.begin_anew(map.tables.size());
   });
   {
     std::lock_guard lock(mutex);
@@ -105,10 +119,11 @@ void hub::state::start(bool take_over) {
   auto run_reader = [this](lane& l, const lane& back) {
     return std::jthread([this, &l, &back](std::stop_token stop) {
       try {
-        l.reading->run(stop, [&] { return releasable(l, back); });
+        l.reading->run(stop, [&] { return releasable(l, back, link); });
       } catch (...) {
         if (!stop.stop_requested()) break_with(std::current_exception());
       }
+      now->read[static_cast<int>(l.from)] = true;
     });
   };
   auto run_applier = [this](lane& l) {
@@ -172,10 +187,11 @@ void hub::state::drain(lane& down, lane& up) {
     now->appliers[i].join();
   };
   end_of(up);
-  until(clock::now() + last_read_limit, [&] { return down.reading->seen() >= up.applying->position() || now->applied[0]; });
+  until(clock::now() + last_read_limit, [&] { return down.reading->seen() >= up.applying->position() || now->applied[0] || now->read[0]; });
   end_of(down);
   for (lane* l : {&down, &up}) {
-    if (until(clock::now() + last_read_limit, [&] { return l->reading->left(); })) l->log->finish(releasable(*l, l == &down ? up : down));
+    until(clock::now() + last_read_limit, [&] { return now->read[static_cast<int>(l->from)].load(); });
+    if (l->reading->left()) l->log->finish(releasable(*l, l == &down ? up : down, link));
     else l->log->interrupt();
     if (l->first_copy) l->first_copy->interrupt();
   }
@@ -190,10 +206,13 @@ void hub::state::supervise(std::stop_token stop) {
   std::rethrow_exception(e);
 }
 
-hub::hub(const config& c, const mapping& m, side_factory home, side_factory spoke)
+hub::hub(const config& c, mapping& m, side_factory home, side_factory spoke)
     : state_(std::make_unique<state>(c, m, std::move(home), std::move(spoke))) {}
 
-hub::~hub() { state_->stop(false); }
+hub::~hub() {
+  state_->watch.reset();
+  state_->stop(false);
+}
 
 void hub::run(std::stop_token stop, bool take_over) {
   state& s = *state_;
@@ -209,6 +228,9 @@ void hub::run(std::stop_token stop, bool take_over) {
         auto beside = std::make_unique<pipeline::upkeep>(s.cfg, s.link, s.home.make_site, s.spoke.make_site);
         std::lock_guard lock(s.mutex);
         s.beside = std::move(beside);
+        s.watch = std::make_unique<pipeline::schema_watch>(s.schema, s.home.make_site, s.spoke.make_site, [&s] {
+          s.break_with(std::make_exception_ptr(failure(failure_kind::schema_changed, "a synced table has been altered")));
+        });
       }
       spdlog::info("link {}: both lanes stream (epoch {})", s.cfg.link, s.told.epoch);
       s.supervise(stop);
@@ -217,7 +239,8 @@ void hub::run(std::stop_token stop, bool take_over) {
       s.say("stopped", false);
       return;
     } catch (const failure& f) {
-      s.stop(false);
+      const bool altered = f.kind == failure_kind::schema_changed && s.schema.met(f);
+      s.stop(altered);  // what has been read is written as the tables were then
       {  // connections of the sites may be what broke; they hold the locks that say we are the only hub
         std::lock_guard lock(s.mutex);
         s.home_site.reset();
@@ -228,12 +251,12 @@ void hub::run(std::stop_token stop, bool take_over) {
         ++s.told.restarts;
       }
       if (stop.stop_requested()) return;
-      if (reaction_to(f.kind) != reaction::retry) {
+      if (!altered && reaction_to(f.kind) != reaction::retry) {
         s.say("stopped: " + std::string(name(f.kind)), false);
         throw;
       }
       if (clock::now() - started > 30s) pause = 100ms;
-      const bool broken = f.kind != failure_kind::decided_by_hand && f.kind != failure_kind::read_again;
+      const bool broken = !altered && f.kind != failure_kind::decided_by_hand && f.kind != failure_kind::read_again;
       if (!broken) pause = 100ms;
       const auto wait = pause + std::chrono::milliseconds(random() % (pause.count() / 2));
       spdlog::log(broken ? spdlog::level::warn : spdlog::level::info, "link {}: {}: {}; again in {} ms", s.cfg.link, name(f.kind), f.what(), wait.count());
@@ -268,6 +291,8 @@ hub_status hub::status() const {
     to.ring_bytes = l->ring.memory_bytes();
     to.spill_bytes = l->ring.spilled_bytes();
     to.index_entries = l->local_writes.size();
+    to.index_bytes = l->local_writes.memory_bytes();
+    to.index_spill_bytes = l->local_writes.file_bytes();
   };
   out.held_rows = s.now ? s.link.held.size() : 0;
   for (const table_pair& t : s.map.tables)
@@ -275,6 +300,7 @@ hub_status hub::status() const {
   for (const side at : {side::home, side::spoke})
     out.echoes_compared[static_cast<int>(at)] = s.link.audit[static_cast<int>(at)].compared(s.map, out.echo_differences);
   if (s.beside) out.clocks = s.beside->clocks();
+  out.paused_tables = s.schema.status();
   if (s.now)
     for (const lane* l : {&s.now->both->home_to_spoke, &s.now->both->spoke_to_home})
       if (l->first_copy)

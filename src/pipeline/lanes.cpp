@@ -36,7 +36,7 @@ std::unique_ptr<copying> begin_copies(const mapping& map, lane& l, const side_fa
 
 std::unique_ptr<lanes> open_lanes(const config& cfg, const mapping& map, link_state& link, site& home_site, site& spoke_site,
                                   const side_factory& home, const side_factory& spoke, bool take_over,
-                                  const std::function<applier::follower(lane&)>& follow) {
+                                  const std::function<applier::follower(lane&)>& follow, const std::function<void(control_row&, control_row&)>& settle) {
   const site_identity home_id = home_site.identity(), spoke_id = spoke_site.identity();
   const auto h = home_site.load_control(), s = spoke_site.load_control();
   if (!h || !s)
@@ -48,10 +48,12 @@ std::unique_ptr<lanes> open_lanes(const config& cfg, const mapping& map, link_st
   if (link.claimed_epoch && last_epoch > link.claimed_epoch)
     throw failure(failure_kind::fenced, "another hub has taken link " + cfg.link + " over since this one has run it");
   link.claimed_epoch = last_epoch + 1;  // before it is raised: the answer may be lost
-  const control_row at_home = home_site.take_over(last_epoch + 1, take_over);
+  control_row at_home = home_site.take_over(last_epoch + 1, take_over);
   link.claimed_epoch = at_home.epoch;
-  const control_row at_spoke = spoke_site.take_over(at_home.epoch, take_over);
+  control_row at_spoke = spoke_site.take_over(at_home.epoch, take_over);
   if (at_spoke.epoch != at_home.epoch) throw failure(failure_kind::fenced, "another hub takes this link over at the same time");
+
+  if (settle) settle(at_home, at_spoke);
 
   if (at_home.position < at_spoke.floor)
     throw other_history("the spoke has seen home acknowledge more than home remembers: home is an older copy");
@@ -84,10 +86,11 @@ std::unique_ptr<lanes> open_lanes(const config& cfg, const mapping& map, link_st
   const auto held_at_home = up.other_side->load_held_tokens(), held_at_spoke = down.other_side->load_held_tokens();
   const log_position decisions_from = up.other_side->catch_up_point();
 
+  const resumption* const resumed = link.resumed ? &*link.resumed : nullptr;
   down.reading = std::make_unique<reader>(side::home, *down.log, map, down.local_writes, down.ring, link.held, link.put_back,
-                                          reader_start{home_start, at_spoke.position, at_home.floor, at_spoke.floor, both->epoch, &link.home_counter});
+                                          reader_start{home_start, at_spoke.position, at_home.floor, at_spoke.floor, both->epoch, &link.home_counter, resumed});
   up.reading = std::make_unique<reader>(side::spoke, *up.log, map, up.local_writes, up.ring, link.held, link.put_back,
-                                        reader_start{spoke_start, at_home.position, {}, at_home.floor});
+                                        reader_start{spoke_start, at_home.position, {}, at_home.floor, 0, nullptr, resumed});
   down.applying = std::make_unique<applier>(side::spoke, *down.other_side, map, cfg, down.ring, up.local_writes, link, at_spoke,
                                             held_at_spoke, follow(up), log_position{});
   up.applying = std::make_unique<applier>(side::home, *up.other_side, map, cfg, up.ring, down.local_writes, link, at_home, held_at_home,

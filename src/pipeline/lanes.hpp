@@ -14,7 +14,7 @@ namespace duet::pipeline {
 
 // Everything of one direction: the log of `from` is read and written to the other side.
 struct lane {
-  lane(side from, const tuning& t) : from(from), ring(t) {}
+  lane(side from, const tuning& t) : from(from), local_writes({t.spill_dir, t.index_bytes_max, t.spill_bytes_max}), ring(t) {}
   side from;
   std::unique_ptr<source> log;
   std::unique_ptr<target> other_side;
@@ -34,8 +34,10 @@ struct lanes {
 
 // The handshake with two connected sites (identity, epoch, cross floors, range; fingerprints follow when the logs are read),
 // and then the lanes, ready to read from where both control rows say. `follow` gives the applier that writes to a side its
-// way to wait for that side's log. Throws failure.
+// way to wait for that side's log. `settle` is asked when both control rows are ours: it may set them back, and change the
+// mapping. Throws failure.
 std::unique_ptr<lanes> open_lanes(const config&, const mapping&, link_state&, site& home_site, site& spoke_site, const side_factory& home,
-                                  const side_factory& spoke, bool take_over, const std::function<applier::follower(lane&)>& follow);
+                                  const side_factory& spoke, bool take_over, const std::function<applier::follower(lane&)>& follow,
+                                  const std::function<void(control_row& home, control_row& spoke)>& settle = {});
 
 }  // namespace duet::pipeline

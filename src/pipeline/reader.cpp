@@ -25,7 +25,8 @@ bool same_cells(const change_record& r) {
 
 reader::reader(side from, source& s, const mapping& m, causality::write_index& local_writes, change_ring& ring, held_keys& held, put_backs& p, reader_start start)
     : from_(from), source_(s), mapping_(m), local_writes_(local_writes), ring_(ring), held_(held), put_backs_(p), writer_(*this), start_(start.from),
-      applied_(start.applied), settled_(start.settled), seen_(start.seen), epoch_(start.epoch), counter_(start.counter),
+      applied_(start.applied), settled_(start.settled), seen_(start.seen),
+      seen_elsewhere_(start.resumed ? std::max(start.seen, start.resumed->others_seen(from)) : start.seen), resumed_(start.resumed), epoch_(start.epoch), counter_(start.counter),
       told_seen_(start.seen.value) {}
 
 void reader::start() { source_.start(start_); }
@@ -138,6 +139,7 @@ void reader::stamp(change_block& block) {
         transaction_time_us_ = b.commit_time_us;
         transaction_is_copy_ = b.copied_table != 0;
         b.seen = seen_;
+        b.seen_elsewhere = seen_elsewhere_;
         break;
       }
       case record_kind::change:
@@ -146,8 +148,9 @@ void reader::stamp(change_block& block) {
       case record_kind::end: {
         auto& e = static_cast<transaction_end&>(*r);
         if (e.ours) notice_a_decision(e);
-        if (e.ours && e.position > applied_) seen_ = e.control_position;
+        if (e.ours) note_seen(e);
         e.seen = seen_;
+        e.seen_elsewhere = seen_elsewhere_;
         read_up_to = e.read_up_to;
         break;
       }
@@ -158,6 +161,16 @@ void reader::stamp(change_block& block) {
   }
   local_writes_.add(entries_, read_up_to);
   told_seen_.store(seen_.value, std::memory_order_release);
+}
+
+// Of a table that catches up a side had seen nothing beyond the pause, until it was set back.
+void reader::note_seen(const transaction_end& e) {
+  if (e.position > applied_) {
+    if (!resumed_) seen_ = e.control_position;
+    else seen_ = std::max(seen_, e.control_counter >= resumed_->counters[static_cast<int>(from_)] ? e.control_position : std::min(e.control_position, resumed_->seen_when_paused(from_)));
+  }
+  if (!resumed_) seen_elsewhere_ = seen_;
+  else if (e.position > resumed_->others_applied(from_)) seen_elsewhere_ = std::max(seen_elsewhere_, e.control_position);
 }
 
 // `duet held resolve` writes to home beside the hub, in a transaction of ours that the hub's own applier knows nothing of. The
@@ -193,7 +206,7 @@ field_set reader::without_the_others(const table_pair& table, const change_recor
       if (table.owned_by(other(from_), c) && !r.after(c).absent() && !(r.after(c) == r.before(c))) return true;
     return false;
   }();
-  if (from_ == side::home && transaction_position_ > settled_ && (trespass || moved)) {
+  if (from_ == side::home && transaction_position_ > (resumed_ && !table.catches_up ? resumed_->others_settled() : settled_) && (trespass || moved)) {
     put_back p{transaction_position_, r.table, r.token, std::vector<std::optional<std::string>>(r.columns), {}};
     std::vector<cell> after(r.columns);
     for (std::uint16_t c = 0; c < r.columns; ++c) after[c] = r.after(c);
@@ -226,7 +239,7 @@ void reader::stamp_change(change_record& r) {
   causality::write_index::entry e{.token = r.token, .position = transaction_position_};
   if (r.op == operation::refresh) {
     r.fields = r.decided.fields();
-    if (r.decided.ends_hold && transaction_position_ > applied_) held_.decide(r.token);  // else the spoke may have held it anew
+    if (r.decided.ends_hold && !is_done(table)) held_.decide(r.token);  // else the spoke may have held it anew
     e.read_back = true;
     for (side s : {side::home, side::spoke}) {
       const auto& won = r.decided.by(s);

@@ -20,6 +20,7 @@
 #include "pipeline/echo_audit.hpp"
 #include "pipeline/held_keys.hpp"
 #include "pipeline/put_backs.hpp"
+#include "pipeline/resumption.hpp"
 
 namespace duet::pipeline {
 
@@ -30,6 +31,7 @@ struct reader_start {
   log_position seen;        // what this side had seen of the other log at `applied`
   std::uint64_t epoch = 0;  // this hub's
   const std::atomic<std::uint64_t>* counter = nullptr;  // of home's log: link_state::home_counter
+  const resumption* resumed = nullptr;  // tables that catch up; outlives the reader
 };
 
 class reader : private block_supply {
@@ -65,6 +67,10 @@ class reader : private block_supply {
   void copy_some();
   bool read_up_to(log_position, std::chrono::milliseconds limit);
   void stamp_change(change_record&);
+  void note_seen(const transaction_end&);
+  bool is_done(const table_pair& t) const {  // the other side has the current transaction's change of this table
+    return transaction_position_ <= (resumed_ && !t.catches_up ? resumed_->others_applied(from_) : applied_);
+  }
   void notice_a_decision(const transaction_end&) const;
   field_set touched(const table_pair&, const change_record&) const;
   field_set without_the_others(const table_pair&, const change_record&, field_set touched);
@@ -79,7 +85,8 @@ class reader : private block_supply {
   block_writer writer_;
   std::stop_token stop_;
 
-  log_position start_, applied_, settled_, seen_;
+  log_position start_, applied_, settled_, seen_, seen_elsewhere_;
+  const resumption* resumed_;
   std::uint64_t epoch_;
   const std::atomic<std::uint64_t>* counter_;
   log_position transaction_position_;          // of the transaction that the current record belongs to

@@ -333,4 +333,27 @@ std::vector<table_schema> load_tables(PGconn* connection, const std::vector<std:
   return tables;
 }
 
+std::optional<std::string> constant_of(std::string_view e) {
+  if (e == "true" || e == "false") return std::string(e == "true" ? "1" : "0");
+  std::string text;
+  std::size_t at = 0;
+  if (e.starts_with('\'')) {
+    for (at = 1;; ++at) {
+      if (at >= e.size()) return std::nullopt;
+      if (e[at] == '\'' && (at + 1 >= e.size() || e[at + 1] != '\'')) break;
+      if (e[at] == '\'') ++at;
+      text += e[at];
+    }
+    ++at;
+  } else {
+    at = e.find_first_not_of("0123456789.");
+    if (at == 0 || e.empty()) return std::nullopt;
+    if (at == std::string_view::npos) at = e.size();
+    text = e.substr(0, at);
+  }
+  const std::string_view rest = e.substr(at);  // a cast, or nothing
+  if (!rest.empty() && (!rest.starts_with("::") || rest.find_first_of("'+*/|") != std::string_view::npos || rest.find("::", 2) != std::string_view::npos)) return std::nullopt;
+  return text;
+}
+
 }  // namespace duet::postgres

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -34,5 +35,8 @@ std::vector<table_schema> load_tables(PGconn*, const std::vector<std::string>& p
 // PostgreSQL's array literal of names or numbers: {"a","b"}
 std::string array_literal(const std::vector<std::string>&);
 std::vector<std::string> parse_array_literal(std::string_view);  // one dimension, no NULLs
+
+// The constant that a default is, as the server prints it ('it''s'::text, 5, true); none: it is no constant. Of NULL: none.
+std::optional<std::string> constant_of(std::string_view expression);
 
 }  // namespace duet::postgres

@@ -1,5 +1,6 @@
 #include "postgres/pgoutput.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 #define XXH_INLINE_ALL
@@ -131,9 +132,15 @@ void pgoutput_decoder::decode_relation_message(byte_reader& in) {
     const table_pair& table = *found->second;
     r.flows = table.flows_from(side::home);
     r.to = project(message, table, types_[static_cast<std::size_t>(&table - mapping_.tables.data())], position_ >= fits_from_);
+  } else {
+    r.waits = is_waiting(message);
   }
   relations_[message.oid] = std::move(r);
   last_relation_ = nullptr;
+}
+
+bool pgoutput_decoder::is_waiting(const relation_message& r) const {
+  return std::any_of(mapping_.waiting.begin(), mapping_.waiting.end(), [&](const waiting_table& t) { return t.home_schema == r.schema && t.home_name == r.name; });
 }
 
 pgoutput_decoder::relation& pgoutput_decoder::relation_of(std::uint32_t oid) {
@@ -154,11 +161,11 @@ void pgoutput_decoder::open(block_writer& writer) {
 bool pgoutput_decoder::wanted(const relation& r, block_writer& writer) {
   open(writer);
   if (writer.is_ours()) {
-    if (writer.wants_echoes() && r.to.identifies_rows) return true;
+    if (writer.wants_echoes() && !r.waits && r.to.identifies_rows) return true;
     writer.count_echo();
     return false;
   }
-  if (!r.flows) {
+  if (!r.flows || r.waits) {
     writer.count_filtered();
     return false;
   }
@@ -187,7 +194,7 @@ void pgoutput_decoder::decode_row(char kind, byte_reader& in, block_writer& writ
     if (kind != 'D') decode_control_row(r, in, writer);
     return;
   }
-  if (!r.to.table || !wanted(r, writer)) return;
+  if ((!r.to.table && !r.waits) || !wanted(r, writer)) return;
   const table_pair& table = *r.to.table;
   const auto columns = static_cast<std::uint16_t>(table.columns.size());
 
@@ -254,7 +261,7 @@ void pgoutput_decoder::decode_truncate(byte_reader& in, block_writer& writer) {
   in.skip(1);  // CASCADE, RESTART IDENTITY: the list has every table that was emptied
   for (std::uint32_t i = 0; i < n; ++i) {
     const relation& r = relation_of(in.u32_be());
-    if (!r.to.table || !wanted(r, writer)) continue;
+    if ((!r.to.table && !r.waits) || !wanted(r, writer)) continue;
     writer.start_change(operation::truncate, r.to.table->id, static_cast<std::uint16_t>(r.to.table->columns.size()), false, false);
     writer.finish_change();
   }

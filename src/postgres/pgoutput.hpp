@@ -43,6 +43,7 @@ class pgoutput_decoder {
   struct relation {
     projection to;            // to.table is null if not mapped
     bool is_control = false;
+    bool waits = false;       // of a paused table: its rows are counted
     bool flows = false;       // its changes flow from home
     // is_control: places of our columns in the tuple
     std::size_t link_at = 0, epoch_at = 0, position_at = 0, floor_at = 0, counter_at = 0;
@@ -60,6 +61,7 @@ class pgoutput_decoder {
   relation& relation_of(std::uint32_t oid);
   // Whether the row is to be written; counts it if not. Opens the transaction in the writer in any case.
   bool wanted(const relation&, block_writer&);
+  bool is_waiting(const relation_message&) const;
   void open(block_writer&);
 
   const mapping& mapping_;

@@ -1,5 +1,7 @@
 #include "postgres/relation.hpp"
 
+#include <algorithm>
+
 #include "duet/failure.hpp"
 
 namespace duet::postgres {
@@ -35,12 +37,14 @@ bool reads_as(std::uint32_t oid, value_kind kind) {
   const value_kind then = kind_of_type(oid);
   if (then == kind) return true;
   if (kind == value_kind::decimal) return then == value_kind::integer;
-  if (kind == value_kind::text) return then == value_kind::uuid;
+  if (kind == value_kind::text) return then == value_kind::uuid || then == value_kind::integer || then == value_kind::decimal;
   return false;
 }
 
 [[noreturn]] void changed(const table_pair& table, std::string_view column, const char* how) {
-  throw failure(failure_kind::schema_changed, "table " + table.home.schema + '.' + table.home.name + ", column " + std::string(column) + ' ' + how);
+  failure f(failure_kind::schema_changed, "table " + table.home.schema + '.' + table.home.name + ", column " + std::string(column) + ' ' + how);
+  f.table = table.home.schema + '.' + table.home.name;
+  throw f;
 }
 
 }  // namespace
@@ -75,9 +79,10 @@ projection project(const relation_message& relation, const table_pair& table, st
   for (std::size_t i = 0; i < relation.columns.size(); ++i) {
     const auto& c = relation.columns[i];
     p.columns[i].identity = c.identity;
+    const int meant = strictly ? -1 : table.once_called(side::home, c.name);
     for (std::size_t to = 0; to < table.columns.size(); ++to) {
       const auto& home = table.columns[to].home;
-      if (home.name != c.name) continue;
+      if (strictly ? home.name != c.name : meant != static_cast<int>(to)) continue;
       if (from[to] >= 0) base::throw_damaged("a relation has two columns of one name");
       from[to] = static_cast<int>(i);
       p.columns[i].to = static_cast<std::int32_t>(to);
@@ -90,6 +95,8 @@ projection project(const relation_message& relation, const table_pair& table, st
       if (types[to] != now) changed(table, home.name, "has changed its type");
       break;
     }
+    const auto is_this = [&](const column& known) { return known.name == c.name; };
+    if (strictly && p.columns[i].to < 0 && std::none_of(table.home.columns.begin(), table.home.columns.end(), is_this)) changed(table, c.name, "is new");
   }
   for (std::size_t to = 0; to < table.columns.size(); ++to) {
     if (from[to] >= 0) continue;

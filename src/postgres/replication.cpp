@@ -155,6 +155,15 @@ std::vector<std::vector<type_number>> replication_stream::load_types(const mappi
       "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_type t ON t.oid = a.atttypid "
       "WHERE a.attnum > 0 AND NOT a.attisdropped AND (n.nspname, c.relname) IN (" + names + ')';
   const result_handle columns = exec(catalog_.get(), columns_query.c_str(), "reading the columns of the synced tables");
+  for (int i = 0; i < PQntuples(columns.get()); ++i) {
+    const auto table = std::find_if(m.tables.begin(), m.tables.end(), [&](const table_pair& t) { return t.home.schema == field(columns.get(), i, 0) && t.home.name == field(columns.get(), i, 1); });
+    if (table == m.tables.end() || table->home.columns.empty()) continue;
+    const auto is_this = [&](const column& c) { return c.name == field(columns.get(), i, 2); };
+    if (std::any_of(table->home.columns.begin(), table->home.columns.end(), is_this)) continue;
+    failure f(failure_kind::schema_changed, "table " + table->home.schema + '.' + table->home.name + ", column " + std::string(field(columns.get(), i, 2)) + " is new");
+    f.table = table->home.schema + '.' + table->home.name;
+    throw f;
+  }
   std::vector<std::vector<type_number>> types(m.tables.size());
   std::unordered_map<std::string, int> row_of;
   auto key = [](std::string_view schema, std::string_view table, std::string_view column) {

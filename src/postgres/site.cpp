@@ -19,6 +19,7 @@ using namespace std::chrono_literals;
 
 constexpr int lock_tries = 25;  // the session of a hub that was killed may still be ending: 5 s
 constexpr auto lock_pause = 200ms;
+constexpr int alter_lock_wait_s = 5;
 
 constexpr int oldest_version = 150000, newest_known_version = 189999;
 
@@ -462,9 +463,11 @@ std::vector<std::string> site::what_is_missing() {
           " AND NOT attisdropped)",
           {}, "looking at schema duet"))
     statements.push_back("ALTER TABLE duet.conflict_log ADD COLUMN IF NOT EXISTS clock_offset_us bigint");
-  if (!connections_->ask_whether("SELECT to_regclass('duet.first_copy') IS NOT NULL", {}, "looking at schema duet"))
+  for (const std::string table : {"duet.first_copy", "duet.table_state"}) {
+    if (connections_->ask_whether("SELECT to_regclass('" + table + "') IS NOT NULL", {}, "looking at schema duet")) continue;
     for (std::string& sql : split_statements(sql::postgres::bookkeeping))
-      if (sql.find("duet.first_copy") != std::string::npos) statements.push_back(std::move(sql));
+      if (sql.find("CREATE TABLE IF NOT EXISTS " + table + " ") != std::string::npos) statements.push_back(std::move(sql));
+  }
   return statements;
 }
 
@@ -523,7 +526,7 @@ std::vector<std::string> site::setup_statements(const mapping& m, bool for_dba) 
   const std::string role = quote_identifier(at_.user.empty() ? PQuser(connections_->general()) : at_.user);
   statements.push_back("ALTER ROLE " + role + " REPLICATION");
   statements.push_back("GRANT USAGE ON SCHEMA duet TO " + role);
-  statements.push_back("GRANT SELECT, INSERT, UPDATE, DELETE ON duet.control, duet.conflict_log, duet.held, duet.first_copy TO " + role);
+  statements.push_back("GRANT SELECT, INSERT, UPDATE, DELETE ON duet.control, duet.conflict_log, duet.held, duet.first_copy, duet.table_state TO " + role);
   statements.push_back("GRANT EXECUTE ON FUNCTION pg_catalog.pg_replication_origin_session_setup(text),"
                        " pg_catalog.pg_replication_origin_xact_setup(pg_lsn, timestamptz) TO " + role);
   std::vector<std::string> schemas;
@@ -540,6 +543,31 @@ std::vector<std::string> site::setup_statements(const mapping& m, bool for_dba) 
 }
 
 void site::create_table(const std::string& sql) { exec(connections_->general(), sql.c_str(), "creating a table at home"); }
+
+std::vector<column_detail> site::load_column_details(const table_schema& t) {
+  const result_handle r = connections_->ask(
+      "SELECT a.attname, a.attnum, a.attidentity <> '', pg_get_expr(d.adbin, d.adrelid) FROM pg_attribute a"
+      " JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
+      " LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
+      " WHERE n.nspname = $1 AND c.relname = $2 AND a.attnum > 0 AND NOT a.attisdropped",
+      {t.schema, t.name}, "reading the columns of " + dotted(t));
+  std::vector<column_detail> all;
+  for (int i = 0; i < PQntuples(r.get()); ++i) {
+    column_detail& c = all.emplace_back();
+    c.name = field(r.get(), i, 0);
+    c.number = std::stoi(std::string(field(r.get(), i, 1)));
+    const std::string_view expression = field(r.get(), i, 3);
+    c.has_default = is_true(field(r.get(), i, 2)) || (!expression.empty() && !expression.starts_with("NULL::"));
+    if (c.has_default) c.constant = constant_of(expression).value_or("");
+    c.is_constant = c.has_default && constant_of(expression).has_value();
+  }
+  return all;
+}
+
+void site::alter_table(const std::string& sql) {
+  exec(connections_->general(), ("SET lock_timeout = '" + std::to_string(alter_lock_wait_s) + "s'").c_str(), "altering a table at home");
+  exec(connections_->general(), sql.c_str(), "altering a table at home");
+}
 
 void site::setup(const mapping& m) {
   for (const std::string& sql : setup_statements(m, false)) {
@@ -583,6 +611,7 @@ std::vector<std::string> site::teardown_statements() {
       "DO $duet$ BEGIN\n"
       "  IF to_regclass('duet.held') IS NOT NULL THEN DELETE FROM duet.held WHERE link = " + link + "; END IF;\n"
       "  IF to_regclass('duet.conflict_log') IS NOT NULL THEN DELETE FROM duet.conflict_log WHERE link = " + link + "; END IF;\n"
+      "  IF to_regclass('duet.table_state') IS NOT NULL THEN DELETE FROM duet.table_state WHERE link = " + link + "; END IF;\n"
       "  IF to_regclass('duet.first_copy') IS NOT NULL THEN DELETE FROM duet.first_copy WHERE link = " + link + "; END IF;\n"
       "  IF to_regclass('duet.control') IS NOT NULL THEN\n"
       "    DELETE FROM duet.control WHERE link = " + link + ";\n"
@@ -678,6 +707,35 @@ control_row site::take_over(std::uint64_t at_least, bool force) {
     if (f.server_code != "42P01" && f.server_code != "3F000") throw;
   }
   throw failure(failure_kind::not_set_up, "link " + link_ + " has no control row at home", {}, "duet setup");
+}
+
+control_row site::set_back(const control_row& to) {
+  const auto number = [](std::uint64_t n) { return std::to_string(static_cast<std::int64_t>(n)); };
+  const std::string epoch = number(to.epoch), position = number(to.position.value), floor = number(to.floor.value), fingerprint = number(to.fingerprint);
+  const char* parameters[] = {link_.c_str(), epoch.c_str(), position.c_str(), floor.c_str(), fingerprint.c_str()};
+  const result_handle r = exec(connections_->lock.get(),
+                               (std::string("UPDATE duet.control SET position = $3::bigint, floor = $4::bigint, fingerprint = $5::bigint, counter = counter + 1"
+                                            " WHERE link = $1 AND epoch = $2::bigint RETURNING ") + control_columns).c_str(),
+                               parameters, "setting the control row back at home");
+  if (PQntuples(r.get()) != 1) throw failure(failure_kind::fenced, "another hub has taken link " + link_ + " over at home");
+  return control_of(r.get(), link_);
+}
+
+std::vector<table_note> site::load_table_notes() {
+  std::vector<table_note> all;
+  if (!connections_->ask_whether("SELECT to_regclass('duet.table_state') IS NOT NULL", {}, "looking at schema duet")) return all;
+  const result_handle r = connections_->ask("SELECT table_name, state FROM duet.table_state WHERE link = $1 ORDER BY 1", {link_}, "reading duet.table_state");
+  for (int i = 0; i < PQntuples(r.get()); ++i) all.push_back({std::string(field(r.get(), i, 0)), std::string(field(r.get(), i, 1))});
+  return all;
+}
+
+void site::store_table_note(const table_note& note) {
+  if (note.text.empty())
+    connections_->ask("DELETE FROM duet.table_state WHERE link = $1 AND table_name = $2", {link_, note.table}, "writing duet.table_state");
+  else
+    connections_->ask("INSERT INTO duet.table_state (link, table_name, state) VALUES ($1, $2, $3)"
+                      " ON CONFLICT (link, table_name) DO UPDATE SET state = excluded.state, changed_at = clock_timestamp()",
+                      {link_, note.table, note.text}, "writing duet.table_state");
 }
 
 void site::check_log(log_position start, log_position known) {

@@ -23,6 +23,8 @@ class site final : public duet::site {
 
   std::vector<std::string> setup_statements(const mapping&, bool for_dba) override;
   void create_table(const std::string& sql) override;
+  std::vector<column_detail> load_column_details(const table_schema&) override;
+  void alter_table(const std::string& sql) override;
   void setup(const mapping&) override;
   log_position start_position() override;
   bool init_control(const control_row&) override;
@@ -32,6 +34,9 @@ class site final : public duet::site {
   std::optional<control_row> load_control() override;
   // Holds an advisory lock from here on, for the life of this object.
   control_row take_over(std::uint64_t at_least, bool force) override;
+  control_row set_back(const control_row&) override;
+  std::vector<table_note> load_table_notes() override;
+  void store_table_note(const table_note&) override;
   void check_log(log_position start, log_position known) override;
   site_status status() override;
   std::vector<logged_conflict> load_conflicts(const conflict_filter&) override;

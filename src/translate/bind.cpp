@@ -104,7 +104,7 @@ class binder {
   static bool is_wildcard(const table_rule& r) { return r.home.ends_with(".*") || r.home == "*"; }
 
   void add(finding::level is, std::string code, int line, std::string text, std::string remedy) {
-    found_.push_back({is, std::move(code), std::move(text), std::move(remedy), config_.file + ":" + std::to_string(line)});
+    found_.push_back({is, std::move(code), std::move(text), std::move(remedy), config_.file + ":" + std::to_string(line), at_table_});
   }
   void refuse(std::string code, int line, std::string text, std::string remedy) {
     ok_ = false;
@@ -124,6 +124,7 @@ class binder {
   }
 
   void bind_all(const table_rule& rule) {
+    if (rule.spoke_flawed) return;
     const qualified_name home(rule.home, "public");
     const qualified_name spoke(rule.spoke.empty() ? "*" : rule.spoke, config_.spoke.database);
     if (home.schema == "duet" || lower(spoke.schema) == "duet") {
@@ -162,9 +163,11 @@ class binder {
     }
     const auto* h = find_home_table(home_, home);
     const auto* s = find_spoke_table(spoke_, spoke);
+    at_table_ = home.schema + "." + home.table;
     if (!h) refuse_missing_table(rule, "home", home, home_);
-    if (!s) refuse_missing_table(rule, "the spoke", spoke, spoke_);
-    if (h && s) bind_pair(rule, *h, *s);
+    if (!s && !rule.spoke_flawed) refuse_missing_table(rule, "the spoke", spoke, spoke_);
+    at_table_.clear();
+    if (h && s && !rule.spoke_flawed) bind_pair(rule, *h, *s);
   }
 
   void refuse_missing_table(const table_rule& rule, const std::string& where, const qualified_name& name, const std::vector<table_schema>& tables) {
@@ -179,6 +182,12 @@ class binder {
     ok_ = true;
     reported_.clear();
     const std::string what = full_name(home);
+    at_table_ = what;
+    bind_at_table(rule, home, spoke, what);
+    at_table_.clear();
+  }
+
+  void bind_at_table(const table_rule& rule, const table_schema& home, const table_schema& spoke, const std::string& what) {
     if (!bound_home_.insert(what).second) {
       return refuse("duplicate_table", rule.at.line, "home's table " + what + " is synced by an earlier rule", "a table can be synced once");
     }
@@ -194,8 +203,11 @@ class binder {
     pair.home = home;
     pair.spoke = spoke;
     pair.direction = rule.direction;
+    pair.line = rule.at.line;
+    pair.on_schema_change = rule.on_schema_change;
     pair_columns(rule, pair);
     pair_keys(rule, pair);
+    if (rule.columns_flawed || rule.direction_flawed) return;
     const bool both = pair.direction == flow::both;
     if (both) find_row_rule(rule, pair);
     if (pair.columns.empty() && ok_) refuse("no_column", rule.at.line, what + ": no column is left to sync", "pair or rename columns");
@@ -244,6 +256,7 @@ class binder {
         refuse("duplicate_column", columns_line(rule), what + ": two columns go to the spoke's `" + s->name + "`", "a column has one partner");
       }
     }
+    if (rule.columns_flawed) return;  // which columns are meant is not known
     std::vector<std::string> held;
     for (const auto& h : home.columns) {
       if (excluded.contains(&h)) continue;
@@ -344,7 +357,7 @@ class binder {
       refuse("no_primary_key", rule.at.line, full_name(pair.on(s)) + " has no primary key at " + (s == side::home ? "home" : "the spoke") + ": rows could not be told apart",
              "ALTER TABLE " + full_name(pair.on(s)) + " ADD PRIMARY KEY (...)" + instead);
     }
-    if (pair.home.primary_key.empty() || pair.spoke.primary_key.empty()) return;
+    if (pair.home.primary_key.empty() || pair.spoke.primary_key.empty() || rule.columns_flawed) return;
     std::set<std::uint16_t> home_key, spoke_key;
     bool whole = true;
     for (side s : {side::home, side::spoke}) {
@@ -426,7 +439,7 @@ class binder {
     conflict_policy& p = pair.policy;
     p.rule = rule.conflict.rule != conflict_rule::none ? rule.conflict.rule : config_.default_conflict_rule;
     p.script = rule.conflict.script;
-    if (p.rule != conflict_rule::none) return;
+    if (p.rule != conflict_rule::none || rule.flawed || config_.conflicts_flawed) return;
     ok_ = false;
     if (!without_rule_.insert(&rule).second) return;  // another table of the same schema.*
     refuse("no_conflict_rule", rule.at.line,
@@ -680,7 +693,7 @@ class binder {
         for (const auto& key : pair.on(s).foreign_keys) {
           if (const table_pair* parent = synced_parent(key, s)) {
             parents.insert(parent->id);
-          } else {
+          } else if (!is_refused(key, s)) {
             warn("parent_not_synced", rule_of_[pair.id]->at.line,
                  full_name(pair.on(s)) + " refers to " + key.parent_schema + "." + key.parent_table + " (" + key.name + "), which is not synced: rows without a parent at " +
                      (s == side::home ? "home" : "the spoke") + " will be held",
@@ -758,6 +771,13 @@ class binder {
     }
   }
 
+  // Of a table that is to be synced once it is mended.
+  bool is_refused(const foreign_key& key, side s) const {
+    const std::string parent = key.parent_schema + "." + key.parent_table;
+    if (s == side::home) return bound_home_.contains(parent);
+    return std::any_of(bound_spoke_.begin(), bound_spoke_.end(), [&](const auto& t) { return lower(t.first) == lower(parent); });
+  }
+
   const table_pair* synced_parent(const foreign_key& key, side s) const {
     const auto parent = std::find_if(out_.tables.begin(), out_.tables.end(), [&](const table_pair& t) {
       const table_schema& there = t.on(s);
@@ -775,6 +795,7 @@ class binder {
   std::set<std::string> claimed_home_, claimed_spoke_, bound_home_;
   std::map<std::string, std::string> bound_spoke_;  // and home's table
   std::set<const table_rule*> without_rule_;  // of conflicts
+  std::string at_table_;  // home's name of the one that is bound
   bool ok_ = true;  // no refusal of the table at hand
   std::set<std::pair<std::string, std::string>> reported_;  // its columns, of home and the spoke, that are refused
 };
@@ -783,6 +804,32 @@ class binder {
 
 mapping bind(const config& c, const std::vector<table_schema>& home, const std::vector<table_schema>& spoke, findings& found) {
   return binder(c, home, spoke, found).bind();
+}
+
+const table_rule* rule_of(const config& cfg, std::string_view table) {
+  const table_rule* by_schema = nullptr;
+  for (const table_rule& rule : cfg.tables) {
+    const qualified_name home(rule.home, "public");
+    if (home.schema + "." + home.table == table) return &rule;
+    if (home.table == "*" && table.starts_with(home.schema + ".") && !by_schema) by_schema = &rule;
+  }
+  return by_schema;
+}
+
+std::vector<std::string> table_patterns(const config& cfg, side which) {
+  std::vector<std::string> patterns;
+  for (const auto& rule : cfg.tables) {
+    if (which == side::home) {
+      patterns.push_back(rule.home);
+      continue;
+    }
+    std::string name = rule.spoke.empty() ? rule.home.substr(rule.home.find('.') + 1) : rule.spoke;  // npos + 1 = 0
+    if (rule.spoke.empty() || name.find('.') == std::string::npos) name = cfg.spoke.database + "." + name;
+    patterns.push_back(std::move(name));
+  }
+  std::sort(patterns.begin(), patterns.end());
+  patterns.erase(std::unique(patterns.begin(), patterns.end()), patterns.end());
+  return patterns;
 }
 
 }  // namespace duet::translate

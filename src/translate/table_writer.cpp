@@ -6,8 +6,6 @@
 
 namespace duet::translate {
 
-namespace {
-
 std::string quoted(side s, const std::string& name) {
   const char mark = s == side::home ? '"' : '`';
   std::string out(1, mark);
@@ -17,6 +15,8 @@ std::string quoted(side s, const std::string& name) {
   }
   return out + mark;
 }
+
+namespace {
 
 std::string in_parentheses(int n) { return n < 0 ? std::string() : "(" + std::to_string(n) + ")"; }
 
@@ -169,6 +169,13 @@ written_table write_table(const table_schema& there, side made_for, const table_
   out.sql = "CREATE TABLE " + quoted(made_for, schema) + "." + quoted(made_for, name) + " (\n" + lines + "\n)";
   if (made_for == side::spoke) out.sql += " ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
   return out;
+}
+
+std::string column_definition(const column& there, side made_for, const std::string& name) {
+  std::string note;
+  const std::string type = made_for == side::spoke ? type_at_spoke(there.type, false, note) : type_at_home(there.type);
+  if (type.empty()) return {};
+  return quoted(made_for, name) + " " + type + (made_for == side::spoke && there.type.kind == value_kind::uuid ? " CHARACTER SET ascii COLLATE ascii_bin" : "");
 }
 
 std::vector<missing_table> write_missing_tables(const config& c, const std::vector<table_schema>& home, const std::vector<table_schema>& spoke) {

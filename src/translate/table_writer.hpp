@@ -19,6 +19,10 @@ struct written_table {
 // leaves out columns.
 written_table write_table(const table_schema& there, side made_for, const table_rule&, const std::string& schema, const std::string& name);
 
+std::string quoted(side, const std::string& name);
+// `name` and its type there, for ADD COLUMN; empty: the type has no counterpart. A column of a table that has rows: it may be NULL.
+std::string column_definition(const column& there, side made_for, const std::string& name);
+
 // What the configuration names, or takes by a `schema.*`, and only one side has.
 struct missing_table {
   side at;

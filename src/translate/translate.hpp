@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/arena.hpp"
 #include "duet/change.hpp"
@@ -16,6 +18,12 @@ namespace duet::translate {
 // Binds the configured tables to what the catalogs have. Every problem becomes a finding with file and line (missing
 // tables and columns, types that can't be paired, no primary key, ...); the mapping holds the tables that are in order.
 mapping bind(const config&, const std::vector<table_schema>& home, const std::vector<table_schema>& spoke, findings&);
+
+// The names that site::load_tables is asked for.
+std::vector<std::string> table_patterns(const config&, side);
+
+// The rule that a table of home, schema.table, is synced by; null: none.
+const table_rule* rule_of(const config&, std::string_view table);
 
 // Converts one image from side `from` to the other side's canonical form. Converted bytes go to the arena, values that
 // stay as they are are passed on as views. False: this row can't be represented there; `reason` says which column and why,

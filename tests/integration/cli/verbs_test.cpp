@@ -189,6 +189,26 @@ TEST_P(verbs, refuse_a_table_without_a_partner_with_file_and_line) {
   EXPECT_EQ(at_home("SELECT count(*) FROM pg_namespace WHERE nspname = 'duet'"), "0");
 }
 
+TEST_P(verbs, find_what_is_wrong_in_the_file_and_in_both_databases_in_one_go) {
+  home().exec("CREATE TABLE keyless (id int); CREATE TABLE typed (id int PRIMARY KEY, a point); CREATE TABLE lone (id int PRIMARY KEY);"
+              "CREATE TABLE partial (id int PRIMARY KEY, a int); ALTER TABLE customer REPLICA IDENTITY DEFAULT", home_db_);
+  spoke().exec("CREATE TABLE keyless (id int)", spoke_db_);
+  spoke().exec("CREATE TABLE typed (id int PRIMARY KEY, a datetime)", spoke_db_);
+  spoke().exec("CREATE TABLE partial (id int PRIMARY KEY, a int)", spoke_db_);
+  write_config("postgres", "root", 0, 0,
+               "  - home: public.customer\n    helt_limit: 5\n  - home: public.keyless\n  - home: public.typed\n  - home: public.lone\n"
+               "  - home: public.partial\n    columns: { b: a }\nstatsu: 5\n");
+  for (const char* verb : {"check", "setup", "run"}) {
+    const auto r = call({verb});
+    EXPECT_EQ(r.exit_code, 2) << r.output;
+    for (const char* line : {"duet.yaml:12: a table has no key `helt_limit`", "duet.yaml:18: the file has no key `statsu`", "duet.yaml:13: public.keyless has no primary key",
+                             "duet.yaml:14: public.typed.a is point", "duet.yaml:15: there is no table", "duet.yaml:17: public.partial: columns names `b`",
+                             "duet.yaml:11: public.customer: REPLICA IDENTITY is not FULL"})
+      EXPECT_THAT(r.output, HasSubstr(line)) << verb;
+  }
+  EXPECT_EQ(at_home("SELECT count(*) FROM pg_namespace WHERE nspname = 'duet'"), "0");
+}
+
 TEST_P(verbs, run_carries_a_row_each_way_serves_its_status_and_stops_on_sigterm) {
   ASSERT_EQ(call({"setup"}).exit_code, 0);
   child_process hub(command({"run"}), folder_.file("hub.log"), secrets());

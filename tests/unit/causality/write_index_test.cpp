@@ -1,15 +1,23 @@
 #include "causality/write_index.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <random>
 #include <thread>
+
+#include "duet/failure.hpp"
 
 namespace duet::causality {
 namespace {
 
 using namespace std::chrono_literals;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
 using entry = write_index::entry;
 
 TEST(token_map, agrees_with_a_plain_map_over_random_operations) {
@@ -82,6 +90,71 @@ TEST(write_index, agrees_with_a_plain_list_over_random_writes_and_acknowledgemen
       if (e->token == token) expected.push_back(e->position.value);
     ASSERT_EQ(positions_after(ix, token, seen), expected) << "step " << i;
   }
+}
+
+struct spill_folder {
+  spill_folder() : path(mkdtemp(name.data())) {}
+  ~spill_folder() { std::filesystem::remove_all(path); }
+  std::string name = ::testing::TempDir() + "duet-index-XXXXXX", path;
+};
+
+long anonymous_kb() {  // of this process
+  std::ifstream in("/proc/self/status");
+  for (std::string line; std::getline(in, line);)
+    if (line.starts_with("RssAnon:")) return std::stol(line.substr(8));
+  return -1;
+}
+
+TEST(write_index, of_a_long_backlog_keeps_what_is_beyond_its_memory_in_files) {
+  constexpr std::uint64_t writes = 600'000, keys = 200'000;
+  constexpr std::size_t memory = 4 << 20;
+  const spill_folder folder;
+  write_index ix({folder.path, memory, 1u << 30});
+  const long before_kb = anonymous_kb();
+  const auto token = [](std::uint64_t key) { return (key + 1) * 0x9e3779b97f4a7c15ull; };
+  std::vector<entry> block;
+  for (std::uint64_t n = 1; n <= writes; ++n) {
+    block.push_back(write(token(n % keys), n));
+    if (block.size() < 1000) continue;
+    ix.add(block, {n});
+    block.clear();
+  }
+  EXPECT_EQ(ix.size(), writes);
+  EXPECT_LE(ix.memory_bytes(), memory);
+  EXPECT_GT(ix.file_bytes(), writes * 48 - memory);
+  EXPECT_LT(anonymous_kb() - before_kb, static_cast<long>(memory >> 10) + 2048);
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path)) << "the files have no name";
+  for (const std::uint64_t key : {std::uint64_t{1}, keys / 2, keys - 7})
+    EXPECT_EQ(positions_after(ix, token(key), 0), (numbers{key + 2 * keys, key + keys, key}));
+  for (std::uint64_t n = 0; n <= writes; n += 50'000) {
+    ix.prune({n});
+    const std::uint64_t next = n + 1;
+    if (n < writes) ASSERT_EQ(positions_after(ix, token(next % keys), n).back(), next);
+  }
+  EXPECT_EQ(ix.size(), 0u);
+  EXPECT_LT(ix.file_bytes(), 1u << 20) << "the disk is given back, but for what takes the next writes";
+  EXPECT_LE(ix.memory_bytes(), memory);
+}
+
+TEST(write_index, says_so_when_its_files_have_no_room) {
+  const auto fill = [](spilling_memory::limits l) {
+    write_index ix(l);
+    std::vector<entry> block;
+    for (std::uint64_t n = 1; n <= 100'000; ++n) block.push_back(write(n, n));
+    ix.add(block, {100'000});
+  };
+  const spill_folder folder;
+  const auto said = [&](spilling_memory::limits l) {
+    try {
+      fill(l);
+    } catch (const failure& f) {
+      return std::string(name(f.kind)) + ": " + f.what();
+    }
+    return std::string("nothing");
+  };
+  EXPECT_EQ(said({folder.path, 1 << 20, 1u << 30}), "nothing");
+  EXPECT_THAT(said({folder.path, 1 << 20, 2 << 20}), AllOf(StartsWith("spill_full"), HasSubstr("2 MiB (tuning.spill.max)")));
+  EXPECT_THAT(said({folder.path + "/none", 1 << 20, 1u << 30}), AllOf(StartsWith("spill_full"), HasSubstr("/none: No such file")));
 }
 
 TEST(write_index, takes_a_pending_resolution_for_newer_than_all_until_it_is_read_back) {

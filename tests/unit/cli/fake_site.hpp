@@ -19,7 +19,7 @@ namespace duet::testing {
 struct fake_database {
   std::string product = "PostgreSQL", id = "home-1";
   std::optional<failure> no_connection, log_damage, setup_failure, teardown_failure;
-  findings server, set_up;
+  findings server, set_up, of_tables;
   std::vector<table_schema> tables;
   std::optional<control_row> control;
   log_position start{1000};
@@ -47,7 +47,7 @@ class fake_site final : public site {
     return db_.tables;
   }
   void check_server(findings& all) override { all.insert(all.end(), db_.server.begin(), db_.server.end()); }
-  void check_tables(const mapping&, findings&) override {}
+  void check_tables(const mapping&, findings& all) override { all.insert(all.end(), db_.of_tables.begin(), db_.of_tables.end()); }
   void check_set_up(findings& all) override { all.insert(all.end(), db_.set_up.begin(), db_.set_up.end()); }
   std::vector<std::string> setup_statements(const mapping&, bool for_dba) override {
     std::vector<std::string> all = {"CREATE SCHEMA duet;", "-- a remark"};

@@ -146,6 +146,34 @@ TEST_F(check_verb, still_checks_the_side_that_is_reached) {
   EXPECT_THAT(out, HasSubstr("binlog_format"));
 }
 
+TEST_F(check_verb, goes_on_where_parts_of_the_file_are_refused_and_gives_one_list) {
+  home.of_tables = {{finding::level::refuse, "replica_identity", "REPLICA IDENTITY is not FULL", "ALTER TABLE", "public.customer"}};
+  spoke.of_tables = {{finding::level::warn, "triggers", "triggers fire", "", "shop.customer"}};
+  write_config("    confict: { rule: home }\n  - home: public.nowhere\n    direction: there\nstatsu: { listen: x }\n");
+  ::testing::internal::CaptureStderr();
+  for (const char* v : {"check", "setup", "run"}) {
+    EXPECT_EQ(verb(v), 2) << v << out << err;
+    const std::string log = v == std::string("run") ? ::testing::internal::GetCapturedStderr() : out + err;
+    for (const char* line : {"duet.yaml:11: a table has no key `confict`", "duet.yaml:13: direction", "duet.yaml:14: the file has no key `statsu`",
+                             "duet.yaml:12: there is no table public.nowhere at home", "duet.yaml:12: there is no table shop.nowhere at the spoke",
+                             "duet.yaml:10: public.customer: REPLICA IDENTITY", "duet.yaml:10: shop.customer: triggers"})
+      EXPECT_THAT(log, HasSubstr(line)) << v;
+  }
+  EXPECT_THAT(order, IsEmpty());
+}
+
+TEST_F(check_verb, does_not_connect_to_a_database_of_which_a_part_is_refused) {
+  home.no_connection = unreachable;
+  home.server = spoke.server = {{finding::level::refuse, "x", "the server was looked at", "", ""}};
+  write_config("home: { url: \"postgresql://duet@127.0.0.1:5432/shop\" }\n");
+  EXPECT_EQ(verb("check"), 2);
+  EXPECT_THAT(out, AllOf(HasSubstr("cannot_connect"), HasSubstr("the server was looked at"))) << "the second `home` is no part of the first";
+  std::ofstream(file()) << "link: shop\nhome: { url: \"postgresql://duet@127.0.0.1:5432/shop\", tsl: { mode: require } }\n"
+                        << "spoke: { url: \"mysql://duet@127.0.0.1:3306/shop\" }\ntables: [{ home: public.customer }]\n";
+  EXPECT_EQ(verb("check"), 2);
+  EXPECT_THAT(out, AllOf(Not(HasSubstr("cannot_connect")), HasSubstr("the server was looked at"), HasSubstr("duet.yaml:2: home has no key `tsl`")));
+}
+
 TEST_F(check_verb, refuses_a_table_that_one_side_lacks) {
   spoke.tables.clear();
   EXPECT_EQ(verb("check"), 1);

@@ -86,6 +86,7 @@ tuning:
   ring: 32MB
   block: 512 KB
   spill: { max: 1GB, dir: /tmp }
+  index: 8MB
   batch_rows: 500
   heartbeat: 5s
 )";
@@ -141,6 +142,7 @@ TEST_F(config_reader, reads_the_whole_contract) {
   EXPECT_EQ(r.columns_at.line, 25);
   EXPECT_EQ(c.default_conflict_rule, conflict_rule::latest);
   EXPECT_EQ(c.conflict_log_retention_days, 7);
+  EXPECT_EQ(c.tune.index_bytes_max, 8u << 20);
   EXPECT_EQ(c.tune.ring_bytes_max, 32u << 20);
   EXPECT_EQ(c.tune.block_bytes, 512u << 10);
   EXPECT_EQ(c.tune.spill_bytes_max, 1u << 30);
@@ -155,6 +157,7 @@ TEST_F(config_reader, uses_defaults_for_what_is_left_out) {
   EXPECT_EQ(c.home.port, 0);
   EXPECT_EQ(c.home.password, "");
   EXPECT_EQ(c.status_port, 0);
+  EXPECT_EQ(c.tune.index_bytes_max, 64u << 20);
   EXPECT_EQ(c.tune.ring_bytes_max, 16u << 20);
   EXPECT_FALSE(c.tune.spill_dir.empty());
   EXPECT_EQ(c.tables[0].direction, flow::both);
@@ -168,7 +171,7 @@ TEST_F(config_reader, uses_defaults_for_what_is_left_out) {
 TEST_F(config_reader, reads_what_deletes_do_on_the_other_side) {
   const std::string head = "link: shop\nhome:\n  url: postgresql://duet@h/shop\nspoke:\n  url: mysql://duet@h/shop\n"
                            "conflicts: { default: home, clock_offset_limit: 250ms, held_limit: 7 }\ntables:\n";
-  const config c = read(head + "  - home: public.a\n    deletes: ignore\n  - home: public.b\n    deletes: { archive: gone }\n    held_limit: 0\n"
+  const config c = read(head + "  - home: public.a\n    deletes: ignore\n  - home: public.b\n    deletes: { archive: gone }\n    held_limit: 0\n    on_schema_change: follow\n"
                                "  - home: public.c\n    deletes: { from_home: ignore, from_spoke: { archive: gone } }\n  - home: public.d\n"
                                "  - home: public.e\n    direction: home_to_spoke\n    deletes: { archive: gone }\n");
   EXPECT_TRUE(found_.empty()) << all();
@@ -184,6 +187,8 @@ TEST_F(config_reader, reads_what_deletes_do_on_the_other_side) {
   EXPECT_EQ(c.tables[2].deletes[1].archived_at, "gone");
   EXPECT_EQ(c.tables[1].held_limit, 0u);
   EXPECT_EQ(c.tables[0].held_limit, std::nullopt);
+  EXPECT_EQ(c.tables[0].on_schema_change, schema_rule::pause);
+  EXPECT_EQ(c.tables[1].on_schema_change, schema_rule::follow);
   EXPECT_EQ(config().clock_offset_limit_ms, 1000);
   EXPECT_EQ(config().held_limit, 10000u);
 }
@@ -253,6 +258,8 @@ const broken broken_tails[] = {
     {"tables:\n  - home: public.a\nconflicts:\n  held_limit: many\n", "bad_number", 7, "held_limit: 10000"},
     {"tables:\n  - home: public.a\n    held_limit: -1\n", "bad_number", 6, "held_limit: 10000"},
     {"tables:\n  - home: public.a\n    held_limit: []\n", "wrong_type", 6},
+    {"tables:\n  - home: public.a\n    on_schema_change: stop\n", "bad_schema_rule", 6, "one of pause, follow, ignore_new_columns"},
+    {"tables:\n  - home: public.a\n    on_schema_change: []\n", "wrong_type", 6},
     {"tables:\n  - home: public.a\n    initial: copy\n", "bad_initial", 6, "copy_from_home"},
     {"tables:\n  - home: public.a\n    initial: []\n", "wrong_type", 6},
     {"tables:\n  - home: public.a\n    direction: home_to_spoke\n    initial: copy_from_spoke\n", "initial_against_direction", 7, "direction: both"},
@@ -391,8 +398,29 @@ TEST_F(config_reader, names_the_line_and_the_code_of_each_mistake_in_a_conflict_
     EXPECT_EQ(found_[0].where, (folder_ / "duet.yaml").string() + ":" + std::to_string(b.line)) << b.yaml << all();
     EXPECT_THAT(found_[0].text + " " + found_[0].remedy, HasSubstr(b.remedy_or_text)) << b.yaml;
     EXPECT_FALSE(found_[0].remedy.empty()) << b.yaml;
-    EXPECT_TRUE(c.tables.empty()) << b.yaml;
+    ASSERT_EQ(c.tables.size(), 1u) << b.yaml;
+    EXPECT_TRUE(c.tables[0].flawed) << b.yaml;
   }
+}
+
+TEST_F(config_reader, tells_what_of_a_refused_file_can_be_looked_at) {
+  const config c = read("link: shop\nhome:\n  url: postgresql://duet@127.0.0.1:5432/shop\n  tsl: { mode: require }\nspoke:\n  url: mysql://duet@127.0.0.1:3306/shop\n"
+                        "conflicts: { defualt: home }\ntables:\n  - home: public.a\n    colums: { a: b }\n  - home: public.b\n    columns: { a: b, c: b }\n"
+                        "  - home: public.c\n    spoke: [c]\n  - home: public.d\n    direction: there\n  - spoke: e\n  - home: public.f\n");
+  EXPECT_EQ(found_.size(), 7u) << all();
+  EXPECT_TRUE(c.home.flawed) << "the key that is not known may have been `tls`";
+  EXPECT_FALSE(c.spoke.flawed);
+  EXPECT_TRUE(c.conflicts_flawed);
+  ASSERT_EQ(c.tables.size(), 5u);
+  const auto flaws = [&](std::size_t i) {
+    const table_rule& r = c.tables[i];
+    return std::string(r.flawed ? "any " : "") + (r.columns_flawed ? "columns" : "") + (r.spoke_flawed ? "spoke" : "") + (r.direction_flawed ? "direction" : "");
+  };
+  EXPECT_EQ(flaws(0), "any ");
+  EXPECT_EQ(flaws(1), "any columns");
+  EXPECT_EQ(flaws(2), "any spoke");
+  EXPECT_EQ(flaws(3), "any direction");
+  EXPECT_EQ(flaws(4), "");
 }
 
 TEST_F(config_reader, reads_a_script_in_each_spelling_at_each_place) {

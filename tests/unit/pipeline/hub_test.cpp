@@ -18,6 +18,7 @@ struct two_databases {
     cfg.tune.ring_bytes_max = 64 << 10;
     cfg.tune.block_bytes = 4 << 10;
     cfg.tune.spill_dir = "/tmp";
+    cfg.tune.index_bytes_max = 256 << 10;
     cfg.tune.batch_rows_max = 50;
     cfg.tune.heartbeat_s = 1;
     const control_row at_home{"test", 1, just_before(spoke.end()), just_before(home.end()), 0, 0, "s", "h"};
@@ -300,10 +301,22 @@ TEST(hub, spills_instead_of_waiting_in_a_circle_when_both_rings_are_full) {
 TEST(hub, streams_a_transaction_larger_than_memory_into_one_target_transaction) {
   two_databases d;
   d.start();
+  std::uint64_t in_memory = 0, in_files = 0;  // of the index of its writes, at most
+  std::jthread onlooker([&](std::stop_token over) {
+    for (; !over.stop_requested(); std::this_thread::sleep_for(5ms)) {
+      const lane_status now = d.link->status().home_to_spoke;
+      in_memory = std::max(in_memory, now.index_bytes);
+      in_files = std::max(in_files, now.index_spill_bytes);
+    }
+  });
   std::vector<std::pair<std::string, std::optional<text_row>>> big;
   for (int i = 0; i < 20000; ++i) big.emplace_back(std::to_string(i), row(std::to_string(i), "v"));
   d.home.write_all(big);
   ASSERT_TRUE(d.settles(60s)) << d.stopped_text;
+  onlooker.request_stop();
+  onlooker.join();
+  EXPECT_LE(in_memory, d.cfg.tune.index_bytes_max);
+  EXPECT_GT(in_files, 20000u * 40);
   EXPECT_EQ(d.spoke.rows.size(), 20000u);
   EXPECT_EQ(d.spoke.log.size(), 1u);
 }

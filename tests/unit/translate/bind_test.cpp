@@ -91,6 +91,39 @@ TEST_F(binding, pairs_columns_by_rename_and_by_name) {
   EXPECT_THAT(only("held_values").text, HasSubstr("more than 200 characters"));
 }
 
+TEST_F(binding, of_a_rule_with_a_refused_part_tells_what_does_not_hang_on_it) {
+  const auto keyless = [](const char* schema, const char* name) { return table_maker(schema, name).column("id", integer_type(64)).column("x", integer_type(32)); };
+  home_ = {customer("public"), keyless("public", "visit"), table_maker("public", "child").column("id", integer_type(64), false).key({0}).refers_to("public", "visit")};
+  spoke_ = {keyless("shop", "visit"), table_maker("shop", "child").column("id", integer_type(64), false).key({0})};
+  config_.default_conflict_rule = conflict_rule::none;
+  auto& visit = rule("public.visit");
+  visit.flawed = visit.columns_flawed = true;
+  visit.columns = {{"nowhere", "x"}};
+  auto& child = rule("public.child");
+  child.flawed = true;  // its conflict rule, perhaps
+  auto& moved = rule("public.customer", "client");
+  moved.flawed = moved.spoke_flawed = true;
+  auto& gone = rule("public.gone", "x");
+  gone.flawed = gone.spoke_flawed = true;
+  EXPECT_EQ(bind().tables.size(), 1u) << all();
+  EXPECT_THAT(codes(), ElementsAre("column_missing", "no_primary_key", "no_primary_key", "table_missing")) << all();
+  EXPECT_EQ(only("table_missing").where, "duet.yaml:13");
+
+  config_.tables.clear();
+  config_.conflicts_flawed = true;
+  rule("public.child");
+  EXPECT_EQ(bind().tables.size(), 1u) << all();
+  EXPECT_THAT(codes(), ElementsAre("parent_not_synced"));
+  rule("public.visit");
+  bind();
+  EXPECT_THAT(codes(), ElementsAre("no_primary_key", "no_primary_key")) << "the child's parent will be synced once it has a key";
+  config_.tables.clear();
+  auto& turned = rule("public.child");
+  turned.flawed = turned.direction_flawed = true;
+  EXPECT_THAT(bind().tables, IsEmpty()) << "what the servers are asked about a table depends on its direction";
+  EXPECT_THAT(codes(), IsEmpty());
+}
+
 TEST_F(binding, finds_the_column_that_takes_the_time_of_a_delete_on_the_side_that_keeps_the_row) {
   const auto archived = [](const std::string& schema, const char* gone, value_kind kind) {
     return customer(schema).column(gone, of_kind(kind, "x")).column("seen", text_type(9));
