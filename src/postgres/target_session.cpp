@@ -279,6 +279,7 @@ void target::session::forget_statements() {
   pipeline_->send_sql("DEALLOCATE ALL", {}, tag::other, 0, "dropping prepared statements");
   statements_.clear();
   statement_count_ = 0;
+  prepared_ = false;
   prepare_fixed_statements();
 }
 

@@ -77,7 +77,7 @@ TEST_F(postgres_site, reads_types_of_every_kind_from_the_catalogs) {
                                 "e 4 text character(4)", "f 5 text character varying(9)", "g 6 datetime timestamp(2) without time zone",
                                 "h 7 timestamp timestamp with time zone", "i 8 time time(0) without time zone", "j 9 bits bit(5)",
                                 "k 10 enumeration odd.\"the mood\"", "l 11 decimal numeric(10,3)", "m 12 array text[]",
-                                "n 13 other interval", "o 14 real double precision", "p 15 json jsonb"));
+                                "n 13 printed interval", "o 14 real double precision", "p 15 json jsonb"));
   const auto& c = tables[0].columns;
   EXPECT_TRUE(c[0].nullable);
   EXPECT_FALSE(c[1].nullable);
