@@ -113,7 +113,9 @@ std::vector<sample> mixed() {
   set.labels = {"a", "b", "c", "d"};
   real.bits = 64;
   const column_type json = type(value_kind::json, "json"), jsonb = type(value_kind::json, "jsonb"), date = type(value_kind::date, "date");
-  const column_type boolean = type(value_kind::boolean, "boolean"), array = type(value_kind::text_array, "text[]");
+  const column_type boolean = type(value_kind::boolean, "boolean");
+  column_type array = type(value_kind::array, "text[]");
+  array.element = value_kind::text;
   return {{integer(64), integer(64, true), "9000000123"},
           {uuid, binary, "00112233-4455-6677-8899-aabbccddeeff"},
           {integer(16), integer(8), "100"},

@@ -118,6 +118,7 @@ class fake_by_hand final : public target_by_hand {
     return {row, 1'700'000'000'000'000};
   }
   std::vector<owned_row> read_rows(const table_pair&, std::span<const row_view> keys) override { return find(db_.rows, keys); }
+  std::vector<owned_row> lock_rows_with(const table_pair&, std::span<const std::uint16_t>, std::span<const std::string>) override { return {}; }
   std::vector<owned_row> lock_rows(const table_pair&, std::span<const row_view> keys) override { return find(where_ == "home" ? rows_ : db_.rows, keys); }
   bool force(const table_pair& t, operation op, row_view before, row_view after, std::span<const std::uint16_t> columns) override {
     note(std::string(name(op)));
