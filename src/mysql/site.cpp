@@ -512,6 +512,12 @@ void site::create_table(const std::string& sql) { sessions_->general().execute(s
 std::vector<column_detail> site::load_column_details(const table_schema& t) {
   connection& c = sessions_->general();
   const bool maria = c.version().speaks == dialect::mariadb;
+  try {  // a column that is only hidden from the user must not be taken for one that is gone
+    c.query("EXPLAIN SELECT * FROM " + qualified_name(t) + " WHERE FALSE", "reading the columns of " + dotted(t));
+  } catch (const failure& f) {
+    if (f.kind != failure_kind::configuration) throw;
+    throw failure(f.kind, f.what(), f.server_code, "GRANT SELECT ON " + qualified_name(t) + " TO " + read_account(c) + ";");
+  }
   std::string made;
   {
     result created = c.query("SHOW CREATE TABLE " + quote_identifier(t.schema) + "." + quote_identifier(t.name), "reading " + dotted(t));

@@ -257,6 +257,29 @@ TEST_P(mysql_site, refuses_settings_that_lose_or_hide_changes_each_with_its_reme
   }
 }
 
+// Or else a table that follows changes would lose it at home.
+TEST_P(mysql_site, a_column_that_is_hidden_from_the_user_is_not_taken_for_one_that_is_gone) {
+  exec("CREATE TABLE item (id int PRIMARY KEY, n int)");
+  const table_schema item = load_schema("item");
+  const std::string user = "part_" + database;
+  spoke().exec("CREATE USER '" + user + "'@'%' IDENTIFIED BY 'pw'");
+  spoke().exec("GRANT SELECT (id) ON " + database + ".item TO '" + user + "'@'%'");
+  endpoint poor = at;
+  poor.user = user;
+  poor.password = "pw";
+  mysql::site s(poor, link);
+  s.connect();
+  try {
+    s.load_column_details(item);
+    FAIL() << "it was told that there are " << s.load_column_details(item).size() << " columns";
+  } catch (const failure& f) {
+    EXPECT_EQ(f.kind, failure_kind::configuration) << f.what();
+    EXPECT_THAT(f.remedy, AllOf(StartsWith("GRANT SELECT ON "), HasSubstr(user)));
+  }
+  spoke().exec("GRANT SELECT ON " + database + ".item TO '" + user + "'@'%'");
+  EXPECT_EQ(s.load_column_details(item).size(), 2u);
+}
+
 TEST_P(mysql_site, a_user_with_the_least_privileges_passes_and_one_without_is_told_what_to_grant) {
   exec("CREATE TABLE item (id int PRIMARY KEY, n int)");
   mapping m;
