@@ -139,7 +139,7 @@ TEST_P(mysql_site, describes_every_type) {
                                    .charset = "utf8mb4",
                                    .collation = "utf8mb4_bin"}
                      : column_type{.kind = value_kind::json, .native = "json"}},
-      {"point", {.kind = value_kind::other, .native = "point"}},
+      {"point", {.kind = value_kind::bytes, .native = "point"}},
   };
   std::string sql = "CREATE TABLE ty (id int PRIMARY KEY";
   for (std::size_t i = 0; i < all.size(); ++i) sql += ", c" + std::to_string(i) + ' ' + all[i].sql;
