@@ -136,7 +136,7 @@ class clerk {
           switch (dice() % 6) {
             case 0: session->exec("UPDATE item SET name = '" + tag + "' WHERE id = " + id); break;
             case 1: session->exec("UPDATE item SET note = '" + tag + "' WHERE id = " + id); break;
-            case 2: session->exec("INSERT INTO item (id, name, stock) VALUES (" + std::to_string((home ? 100000 : 200000) + n) + ", '" + tag + "', 0)"); break;
+            case 2: session->exec("INSERT INTO item (id, name, stock) VALUES (" + std::to_string((home ? 10000000 : 20000000) + n) + ", '" + tag + "', 0)"); break;
             default:
               if (home) session->exec("WITH u AS (UPDATE item SET stock = stock + 1 WHERE id = " + id + " RETURNING 1) INSERT INTO tally SELECT count(*) FROM u");
               else session->exec("UPDATE item SET stock = stock + 1 WHERE id = " + id), session->exec("INSERT INTO tally SELECT ROW_COUNT()");
