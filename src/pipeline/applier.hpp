@@ -258,7 +258,7 @@ class applier {
   void write_refresh(const planned_row&, const table_pair&, const owned_row& current);
   void log_entry(conflict_entry&);
   void log_conflict(const planned_row&, const table_pair&, const conflict::decision&, const owned_row& was, const owned_row& is);
-  bool is_being_copied(const table_pair& t) const { return being_merged_[t.id] || (!being_copied_.empty() && being_copied_[t.id]); }
+  bool is_being_copied(const table_pair& t) const { return !being_copied_.empty() && being_copied_[t.id]; }
   bool is_being_merged(const table_pair& t) const { return being_merged_[t.id]; }
   void log_drift(const planned_row&, const table_pair&, const char* type, const owned_row& found, const char* result, bool expected = false);
   void log_written_over(const planned_row&, const table_pair&, const owned_row& current, std::span<const std::uint16_t> columns);

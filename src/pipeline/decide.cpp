@@ -615,7 +615,8 @@ void applier::write_by_force(const run& shape, const planned_row& row, const own
         return hold({row.change, row.from, "the row is not there, and the log does not carry all of its columns", {}});
       } else {
         write_one(table, operation::insert, nullptr, r.after, all);
-        if (!table.keeps_deleted(to_) && !is_being_copied(table) && !parent_explains(row, table)) log_drift(row, table, "update_missing", current, "inserted, since it was not there");
+        if (!table.keeps_deleted(to_) && !is_being_copied(table) && !is_being_merged(table) && !parent_explains(row, table))
+          log_drift(row, table, "update_missing", current, "inserted, since it was not there");
       }
       break;
     case operation::remove:
@@ -625,7 +626,8 @@ void applier::write_by_force(const run& shape, const planned_row& row, const own
           log_drift(row, table, "delete_origin_differs", current, "deleted");
         write_one(table, operation::remove, r.before, nullptr, {});
       } else {
-        if (!table.keeps_deleted(to_) && !is_being_copied(table) && !parent_explains(row, table)) log_drift(row, table, "delete_missing", current, "nothing to delete");
+        if (!table.keeps_deleted(to_) && !is_being_copied(table) && !is_being_merged(table) && !parent_explains(row, table))
+          log_drift(row, table, "delete_missing", current, "nothing to delete");
       }
       break;
     case operation::truncate:
